@@ -1,0 +1,58 @@
+# Settings, validation, includes, targets; nothing else. Rules stand in workflow/rules.
+from functools import partial
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+from mimic.provenance.specs import job_files, spec, use_this_python
+from mimic.study import load_study, read_settings
+
+min_version("9.27")
+
+# Only without any other settings: `configfile:` would merge the default study into them.
+try:
+    study = load_study(
+        config or read_settings(Path("config/config.yaml")),
+        source=", ".join(map(str, workflow.configfiles)) or "config/config.yaml",
+    )
+except ValueError as error:
+    raise WorkflowError(str(error)) from None
+
+ROOT = study.settings.root
+use_this_python()
+
+# What every rule runs; the second param of each rule is computed from its inputs and outputs.
+RUN = (
+    "python -m mimic.provenance.runner --name {params.name:q} --spec {params.spec:q}"
+    " --files {params.files:q} --log {log:q}"
+)
+files = partial(job_files, root=ROOT)
+
+
+wildcard_constraints:
+    model="|".join(study.models),
+    run="|".join(study.runs),
+    context="none|own",
+
+
+localrules:
+    all,
+
+
+rule all:
+    input:
+        f"{ROOT}/report/index.html",
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/models.smk"
+include: "workflow/rules/essays.smk"
+include: "workflow/rules/pairs.smk"
+include: "workflow/rules/finetune.smk"
+include: "workflow/rules/writing.smk"
+include: "workflow/rules/forms.smk"
+include: "workflow/rules/questionnaire.smk"
+include: "workflow/rules/judge.smk"
+include: "workflow/rules/metrics.smk"
+include: "workflow/rules/report.smk"

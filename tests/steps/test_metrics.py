@@ -1,0 +1,185 @@
+"""The steps of the metrics stage, from files to files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mimic.files import write_json
+from mimic.metrics.run import main as run_main
+from mimic.metrics.study import main as study_main
+from mimic.step import Job
+from mimic.traits import TRAITS, balanced_profiles
+
+
+def write_answers(path: Path, *, sd: float, seed: int) -> Path:
+    generator = np.random.default_rng(seed)
+    rows = []
+    for profile in balanced_profiles(16):
+        for wording in ("w1", "w2"):
+            for order in ("published", "reversed"):
+                for n, trait in enumerate(TRAITS * 4):
+                    plus = n < 10
+                    level = 1 if profile.levels[n % 5] == plus else -1
+                    raw = float(np.clip(3 + level + generator.normal(0, sd), 1.01, 4.99))
+                    low = int(raw)
+                    options = [0.0] * 5
+                    options[low - 1], options[low] = low + 1 - raw, raw - low
+                    rows.append(
+                        {
+                            "profile": str(profile),
+                            "item": f"i{n}",
+                            "trait": trait,
+                            "keyed": "plus" if plus else "minus",
+                            "cluster": f"c{n}",
+                            "form": f"digits-{wording}-{order}",
+                            "format": "digits",
+                            "wording": wording,
+                            "order": order,
+                            **{f"p{k + 1}": value for k, value in enumerate(options)},
+                            "mass": 1.0,
+                            "raw": raw,
+                            "y": raw if plus else 6 - raw,
+                        }
+                    )
+    pd.DataFrame(rows).to_parquet(path)
+    return path
+
+
+def write_probabilities(path: Path) -> Path:
+    rows = [
+        {
+            "id": f"{profile}-{sample}",
+            "profile": str(profile),
+            "situation": "letter",
+            "sample": sample,
+            "copied": 0,
+            "deleted": 1,
+            **{t: 0.7 if high else 0.4 for t, high in zip(TRAITS, profile.levels, strict=True)},
+        }
+        for profile in balanced_profiles(16)
+        for sample in (0, 1)
+    ]
+    pd.DataFrame(rows).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Path]:
+    essays = tmp_path / "essays"
+    essays.mkdir()
+    levels = [p.levels for p in balanced_profiles(16)] * 2
+    pd.DataFrame(levels[:-1], columns=list(TRAITS)).astype(int).to_csv(essays / "essays.csv")
+    write_json(essays / "manifest.json", {})
+    write_json(essays / "summary.json", {"corpus": "composed"})
+    judge = tmp_path / "judge"
+    judge.mkdir()
+    write_json(judge / "manifest.json", {})
+    accuracy = {"value": 0.6, "low": 0.55, "high": 0.65, "interval": "wilson", "n": 50}
+    figure = {
+        "reference": {"mean_accuracy": accuracy},
+        "reference_name": "composed reference",
+        "majority_accuracy": dict.fromkeys(TRAITS, 0.5),
+    }
+    write_json(judge / "figure.json", figure)
+    check = {"check": "validation loss", "before": 3.1, "after": 2.9, "change": -0.2}
+    check |= {"standard_error": 0.01, "required": True, "passed": True}
+    write_json(tmp_path / "learning.json", {"method": "sft", "steps": 9, "checks": [check]})
+    write_json(tmp_path / "hygiene.json", {"texts": 32})
+    return {
+        "run": write_answers(tmp_path / "run.parquet", sd=0.1, seed=1),
+        "base": write_answers(tmp_path / "base.parquet", sd=0.5, seed=2),
+        "texts": write_probabilities(tmp_path / "probabilities.csv"),
+        "essays": essays / "manifest.json",
+        "judge": judge / "manifest.json",
+        "learning": tmp_path / "learning.json",
+        "hygiene": tmp_path / "hygiene.json",
+    }
+
+
+def run_step(files: dict[str, Path], out: Path, *, method: str) -> dict[str, Any]:
+    base = method == "base"
+    answers = files["base"] if base else files["run"]
+    out.mkdir(exist_ok=True)
+    label = f"tiny-{method}"
+    job = Job(
+        name=f"metrics {label}",
+        settings={
+            "metrics": {"bootstrap_draws": 200, "permutations": 199},
+            "run": {"label": label, "model": "tiny", "method": method, "seed": 1},
+            "contexts": ["none", "own"],
+        },
+        inputs={
+            "answers": [answers, answers],
+            "base_answers": [files["base"], files["base"]],
+            "probabilities": [files["texts"]],
+            "base_probabilities": [files["texts"]],
+            "hygiene": [files["hygiene"]],
+            "essays": [files["essays"]],
+            "learning": [] if base else [files["learning"]],
+        },
+        out=out,
+    )
+    run_main(job)
+    found: dict[str, Any] = json.loads((out / f"{label}.json").read_text())
+    return found
+
+
+def test_a_run_and_its_base_in_one_study(files: dict[str, Path], tmp_path: Path) -> None:
+    out = tmp_path / "metrics"
+    base = run_step(files, out, method="base")
+    run = run_step(files, out, method="sft")
+    assert set(run["questionnaire"]) == {"none", "own"}
+    stability = run["questionnaire"]["own"]["stability"]
+    assert stability["reduction"]["low"] > 0.5
+    assert all(stability["more_stable"].values())
+    assert base["questionnaire"]["own"]["stability"]["reduction"] is None
+    assert base["learning"] is None
+    assert run["learning"]["method"] == "sft"
+    assert run["hygiene"] == {"texts": 32}
+    baselines = run["baselines"]
+    assert baselines["uniform"] == 0.03125
+    assert baselines["null_adapter"] == "not run"
+    assert baselines["modal_profile"] == {"profile": "O+C+E+A+N+", "share": 0.06451612903}
+    base_match = base["questionnaire"]["none"]["exact_match"]["value"]
+    assert baselines["prompt_only"] == {
+        "questionnaire": {"none": base_match, "own": base_match},
+        "texts": 1.0,
+    }
+    study_main(
+        Job(
+            name="study",
+            settings={},
+            inputs={
+                "runs": [out / "tiny-base.json", out / "tiny-sft.json"],
+                "judge": [files["judge"]],
+                "summary": [files["essays"]],
+            },
+            out=out,
+        )
+    )
+    study = json.loads((out / "study.json").read_text())
+    assert [found["run"] for found in study["runs"]] == ["tiny-base", "tiny-sft"]
+    assert study["corpus"] == {"corpus": "composed"}
+    # One of learning, two contexts for each of two runs, one of the judge.
+    assert len(study["checks"]) == 6
+    assert all(check["passed"] for check in study["checks"])
+
+
+def test_the_same_input_gives_the_same_bytes(files: dict[str, Path], tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        run_step(files, tmp_path / folder, method="sft")
+    one, two = ((tmp_path / f / "tiny-sft.json").read_bytes() for f in ("one", "two"))
+    assert one == two
+
+
+def test_a_base_with_other_items_is_refused(files: dict[str, Path], tmp_path: Path) -> None:
+    table = pd.read_parquet(files["base"])
+    table[table["item"] != "i3"].to_parquet(files["base"])
+    with pytest.raises(ValueError, match="context none: the run and its base differ in their item"):
+        run_step(files, tmp_path / "out", method="sft")

@@ -1,0 +1,284 @@
+"""A made-up study in the shape of study.json, for tests of the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mimic.files import write_json
+from mimic.traits import TRAITS
+
+METHODS = ("base", "sft", "dpo", "orpo")
+# How far a run's answers follow the target, in scale points; dpo is the strong case.
+SIGNAL = {"base": 0.02, "sft": 0.05, "dpo": 0.9, "orpo": -0.01}
+SPREAD = {"base": 0.52, "sft": 0.43, "dpo": 0.31, "orpo": 0.55}
+EXACT = {"base": 0.03125, "sft": 0.0417, "dpo": 0.612, "orpo": 0.0261}
+P_VALUES = {"base": 0.4821, "sft": 0.0312, "dpo": 0.0001, "orpo": 0.71}
+
+
+def estimate(value: float, *, half: float, n: int, interval: str) -> dict[str, Any]:
+    """An estimate with a symmetric interval."""
+    return {"value": value, "low": value - half, "high": value + half, "interval": interval, "n": n}
+
+
+def nothing(reason: str) -> dict[str, Any]:
+    """An estimate without a value."""
+    return {
+        "value": None,
+        "low": None,
+        "high": None,
+        "interval": "text bootstrap",
+        "n": 0,
+        "reason": reason,
+    }
+
+
+def example_study(*, kind: str = "composed") -> dict[str, Any]:
+    """Four runs: a base, a null-like sft, a strong dpo, and an orpo that learned nothing."""
+    name = "composed reference" if kind == "composed" else "human reference"
+    runs = [_run(method) for method in METHODS]
+    return {
+        "corpus": {
+            "corpus": "demonstration essays",
+            "kind": kind,
+            "revision": None,
+            "sha256": "0" * 64,
+            "essays": 240,
+            "rejected": {"too short": 3},
+            "roles": {},
+        },
+        "judge": {
+            "trained_on": {"role": "E", "essays": 60, "clusters": 58},
+            "features": "words",
+            "selection": [{"features": "words", "C": 1.0, "mean_accuracy": 0.78}],
+            "cross_validation": _reading(0.78, n=60),
+            "reference": _reading(0.74, n=24),
+            "reference_name": name,
+            "majority_accuracy": dict.fromkeys(TRAITS, 0.52),
+            "deletion_control": {
+                "mean_accuracy": estimate(0.51, half=0.05, n=60, interval="cluster bootstrap")
+            },
+            "masked": True,
+        },
+        "runs": runs,
+        "checks": [
+            {
+                "run": "tiny-sft-s1",
+                "check": "learning: validation loss",
+                "passed": True,
+                "detail": "3.201 before training, 2.874 after",
+            },
+            {
+                "run": "tiny-orpo-s1",
+                "check": "learning: validation margin",
+                "passed": False,
+                "detail": "0.010 before training, 0.011 after",
+            },
+            {
+                "run": "tiny-dpo-s1",
+                "check": "option mass, context none",
+                "passed": True,
+                "detail": "mean probability of the options 0.981",
+            },
+            {
+                "run": "judge",
+                "check": "judge reads above chance",
+                "passed": None,
+                "detail": "no interval",
+            },
+        ],
+    }
+
+
+def described() -> dict[str, Any]:
+    """What the settings say about the study."""
+    return {
+        "seed": 1,
+        "models": [{"name": "tiny", "id": "example/Tiny-135M-Instruct", "revision": "abc123"}],
+        "methods": list(METHODS),
+        "profiles": 16,
+        "contexts": ["none", "own"],
+    }
+
+
+def write_inputs(folder: Path, study: dict[str, Any]) -> dict[str, list[Path]]:
+    """Write the step's inputs below `folder`."""
+    path = folder / "study.json"
+    write_json(path, study)
+    logs = []
+    for method in METHODS[1:]:
+        log = folder / "finetune" / f"tiny-{method}-s1" / "training_log.csv"
+        log.parent.mkdir(parents=True)
+        steps = np.arange(1, 61)
+        fall = 0.0 if method == "orpo" else 0.6
+        loss = 2.5 - fall * (1 - np.exp(-steps / 20)) + 0.05 * np.sin(steps * 1.7)
+        table = pd.DataFrame({"step": steps, "loss": loss, "learning_rate": 1e-4})
+        table.to_csv(log, index=False, lineterminator="\n")
+        logs.append(log)
+    return {"study": [path], "logs": logs}
+
+
+def _run(method: str) -> dict[str, Any]:
+    name = f"tiny-{method}-s1"
+    own = SIGNAL[method] > 0.5
+    hygiene = {
+        "texts": 64,
+        "empty": 1 if method == "orpo" else 0,
+        "copied": 3 if own else 0,
+        "with_trait_words": 12 if own else 4,
+        "mean_tokens": 118.25,
+        "mean_repetition": 0.0412,
+        "distinct": 63,
+    }
+    return {
+        "run": name,
+        "model": "tiny",
+        "method": method,
+        "seed": 1,
+        "questionnaire": {context: _questionnaire(method, context) for context in ("none", "own")},
+        "texts": _texts(method),
+        "baselines": {
+            "uniform": 0.03125,
+            "modal_profile": {"profile": "O+C+E+A+N-", "share": 0.0542},
+            "prompt_only": {"questionnaire": {"none": 0.03125, "own": 0.0344}, "texts": 0.0469},
+            "null_adapter": "not run",
+        },
+        "learning": None if method == "base" else _learning(method),
+        "hygiene": hygiene,
+    }
+
+
+def _questionnaire(method: str, context: str) -> dict[str, Any]:
+    shift = 0.01 if context == "own" else 0.0
+    crossed, accuracy = "crossed bootstrap", 0.5 + 0.45 * max(SIGNAL[method], 0)
+    traits = {}
+    for place, trait in enumerate(TRAITS):
+        signal = SIGNAL[method] * (1 - 0.1 * place) * (-1 if method == "sft" and place == 4 else 1)
+        spread = SPREAD[method] * (0.85 + 0.075 * place) + shift
+        flat = method == "orpo" and trait == "agreeableness"
+        traits[trait] = {
+            "spread": spread,
+            "signal": 0.0 if flat else signal,
+            "crosstalk": {
+                other: 0.03 * (i - place) / 5 for i, other in enumerate(TRAITS) if other != trait
+            },
+            "noise_to_signal": None if flat else spread / abs(signal),
+        }
+    exact = estimate(EXACT[method] + shift, half=0.025, n=192, interval=crossed)
+    by_trait = {trait: estimate(accuracy, half=0.06, n=192, interval=crossed) for trait in TRAITS}
+    area = {trait: estimate(accuracy + 0.02, half=0.08, n=16, interval=crossed) for trait in TRAITS}
+    factor = SPREAD[method] / SPREAD["base"] + 0.05
+    base = method == "base"
+    return {
+        "profiles": 16,
+        "items": 20,
+        "forms": [
+            {
+                "form": f"f{i}",
+                "format": f"format{i % 3}",
+                "wording": f"w{i // 2}",
+                "order": ("published", "reversed")[i % 2],
+            }
+            for i in range(12)
+        ],
+        "mass": {"mean": 0.981, "share_below_half": 0.0},
+        "agreement_share": [0.05, 0.15, 0.5, 0.2, 0.1],
+        "exact_match": exact
+        | {"hits": round(EXACT[method] * 192), "cells": 192, "p_value": P_VALUES[method]},
+        "exact_match_averaged": estimate(EXACT[method], half=0.02, n=16, interval=crossed)
+        | {"hits": 1},
+        "accuracy": by_trait,
+        "mean_accuracy": estimate(accuracy, half=0.03, n=192, interval=crossed),
+        "auc": area,
+        "mean_auc": estimate(accuracy + 0.02, half=0.05, n=16, interval=crossed),
+        "stability": {
+            "traits": traits,
+            "spread": estimate(SPREAD[method] + shift, half=0.05, n=320, interval=crossed),
+            "reduction": None
+            if base
+            else estimate(1 - SPREAD[method] / SPREAD["base"], half=0.06, n=320, interval=crossed),
+            "shrunk_base": None
+            if base
+            else {
+                "factor": factor,
+                "spread": 0.52 * factor,
+                "reduction": 0.02,
+                "noise_to_signal": dict.fromkeys(TRAITS, 26.0),
+            },
+            "more_stable": None if base else dict.fromkeys(TRAITS, method == "dpo"),
+        },
+        "acquiescence": 3.12,
+        "order_asymmetry": None if context == "own" else 0.21,
+        "notes": [],
+    }
+
+
+def _texts(method: str) -> dict[str, Any]:
+    bootstrap, accuracy = "text bootstrap", 0.52 + 0.3 * max(SIGNAL[method], 0)
+    if method == "orpo":
+        reason = "high or low targets are missing"
+        missing = nothing(reason)
+        return {
+            "texts": 64,
+            "profiles": 16,
+            "copied": 0,
+            "exact_match": missing | {"hits": 0, "p_value": None},
+            "accuracy": dict.fromkeys(TRAITS, missing),
+            "mean_accuracy": missing,
+            "auc": dict.fromkeys(TRAITS, missing),
+            "mean_auc": missing,
+            "copied_exact_match": None,
+        }
+    strong = method == "dpo"
+    match = estimate(0.279 if strong else 0.0469, half=0.04, n=64, interval=bootstrap)
+    return {
+        "texts": 64,
+        "profiles": 16,
+        "copied": 3 if strong else 0,
+        "exact_match": match | {"hits": 18 if strong else 3, "p_value": 0.0001 if strong else 0.3},
+        "accuracy": {t: estimate(accuracy, half=0.06, n=64, interval=bootstrap) for t in TRAITS},
+        "mean_accuracy": estimate(accuracy, half=0.03, n=64, interval=bootstrap),
+        "auc": {t: estimate(accuracy + 0.03, half=0.07, n=64, interval=bootstrap) for t in TRAITS},
+        "mean_auc": estimate(accuracy + 0.03, half=0.04, n=64, interval=bootstrap),
+        "copied_exact_match": estimate(0.333, half=0.3, n=3, interval="wilson") if strong else None,
+    }
+
+
+def _learning(method: str) -> dict[str, Any]:
+    learned = method != "orpo"
+    name = "validation loss" if method == "sft" else "validation margin"
+    before, after = (3.201, 2.874) if method == "sft" else (0.01, 0.642 if learned else 0.011)
+    return {
+        "method": method,
+        "steps": 60,
+        "checks": [
+            {
+                "check": name,
+                "before": before,
+                "after": after,
+                "change": after - before,
+                "standard_error": 0.02,
+                "examples": 24,
+                "required": True,
+                "passed": learned,
+            }
+        ],
+    }
+
+
+def _reading(value: float, *, n: int) -> dict[str, Any]:
+    each = {
+        trait: estimate(value + 0.02 * (i - 2), half=0.1, n=n, interval="wilson")
+        for i, trait in enumerate(TRAITS)
+    }
+    return {
+        "accuracy": each,
+        "mean_accuracy": estimate(value, half=0.05, n=n, interval="cluster bootstrap"),
+        "auc": {
+            t: e | {"value": e["value"] + 0.05, "interval": "newcombe"} for t, e in each.items()
+        },
+        "exact_match": estimate(0.3, half=0.1, n=n, interval="wilson"),
+    }

@@ -1,0 +1,322 @@
+"""Figures of contexts, texts and the study's checks, on synthetic respondents."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic_answers import answers_of, at_random, constant, follows, noisy
+
+from mimic.metrics.answers import Answers, check_same_layout, load_answers
+from mimic.metrics.questionnaire import acquiescence, order_asymmetry, questionnaire_figures
+from mimic.metrics.run import modal_profile, rounded
+from mimic.metrics.settings import MetricsSettings
+from mimic.metrics.study import judge_check, learning_checks, mass_checks
+from mimic.metrics.texts import load_probabilities, text_exact_match, text_figures
+from mimic.traits import TRAITS, Profile, balanced_profiles
+
+FAST = MetricsSettings(bootstrap_draws=200, permutations=999)
+
+
+def figures(answers: Answers, base: Answers | None = None) -> dict[str, Any]:
+    found = questionnaire_figures(answers, base, FAST)
+    json.dumps(found, allow_nan=False)
+    return found
+
+
+@pytest.mark.parametrize("profiles", [16, 32])
+def test_perfect_respondent(profiles: int) -> None:
+    found = figures(answers_of(follows(2), profiles=profiles))
+    assert found["exact_match"]["value"] == pytest.approx(1)
+    assert found["exact_match"]["p_value"] == 1 / 1000
+    assert found["exact_match"]["cells"] == found["exact_match"]["hits"] == 12 * profiles
+    assert found["exact_match_averaged"]["hits"] == profiles
+    assert found["mean_auc"]["value"] == 1
+    assert all(t["signal"] == pytest.approx(2) for t in found["stability"]["traits"].values())
+    assert found["stability"]["reduction"] is None
+    assert found["stability"]["more_stable"] is None
+
+
+def test_inverted_respondent() -> None:
+    found = figures(answers_of(follows(-2)))
+    assert found["exact_match"]["hits"] == 0
+    assert found["exact_match"]["p_value"] == 1
+    assert found["mean_auc"]["value"] == 0
+
+
+@pytest.mark.parametrize("option", [1, 2, 3, 4, 5])
+def test_constant_respondent(option: int) -> None:
+    found = figures(answers_of(constant(option), profiles=32), answers_of(follows(1), profiles=32))
+    assert found["exact_match_averaged"]["hits"] == 1
+    assert found["exact_match"]["p_value"] == 1
+    assert found["mean_auc"]["value"] == 0.5
+    assert found["agreement_share"][option - 1] == pytest.approx(1)
+    assert found["stability"]["traits"]["openness"]["noise_to_signal"] is None
+    assert not any(found["stability"]["more_stable"].values())
+
+
+def test_random_respondent_is_within_chance() -> None:
+    found = figures(answers_of(at_random(3), profiles=32))
+    assert found["exact_match"]["p_value"] > 0.001
+    assert found["mean_auc"]["low"] < 0.5 < found["mean_auc"]["high"]
+
+
+def test_half_the_noise_halves_the_spread_with_its_interval() -> None:
+    base = answers_of(noisy(strength=0.5, sd=0.4, seed=1))
+    run = answers_of(noisy(strength=0.5, sd=0.2, seed=2))
+    found = figures(run, base)["stability"]
+    assert found["reduction"]["value"] == pytest.approx(0.5, abs=0.05)
+    assert found["reduction"]["low"] < 0.5 < found["reduction"]["high"]
+    assert all(found["more_stable"].values())
+
+
+def test_shrinking_alone_reduces_the_spread_but_is_not_more_stable() -> None:
+    base = answers_of(noisy(strength=0.5, sd=0.4, seed=1))
+    run = dataclasses.replace(base, y=3 + 0.7 * (base.y - 3))
+    found = figures(run, base)["stability"]
+    assert found["reduction"]["value"] == pytest.approx(0.3)
+    # The same draws for both: the ratio of their spreads is the same in each.
+    assert found["reduction"]["high"] - found["reduction"]["low"] < 1e-9
+    assert found["shrunk_base"]["factor"] == pytest.approx(0.7)
+    assert found["shrunk_base"]["reduction"] == pytest.approx(0, abs=1e-9)
+    assert not any(found["more_stable"].values())
+
+
+def test_one_form_takes_wilson_and_has_no_spread() -> None:
+    answers = answers_of(follows(2))
+    one = dataclasses.replace(
+        answers,
+        forms=answers.forms[:1],
+        options=answers.options[:, :1],
+        mass=answers.mass[:, :1],
+        raw=answers.raw[:, :1],
+        y=answers.y[:, :1],
+    )
+    found = figures(one, one)
+    assert found["exact_match"]["interval"] == "wilson"
+    assert found["exact_match"]["low"] > 0.7
+    assert found["mean_auc"]["interval"] == "crossed bootstrap"
+    assert found["stability"]["spread"]["reason"] == "a single form has no spread over forms"
+    assert found["order_asymmetry"] is None
+
+
+def test_nothing_to_resample_gives_no_interval() -> None:
+    found = figures(answers_of(at_random(1), per_trait=2, wordings=1))
+    assert found["mean_accuracy"]["value"] is not None
+    assert found["mean_accuracy"]["low"] is None
+    assert "can vary" in found["mean_accuracy"]["reason"]
+    assert len(found["notes"]) == 3
+
+
+def test_an_order_biased_respondent_is_found() -> None:
+    answers = answers_of(follows(1))
+    reversed_order = np.array([form.order == "reversed" for form in answers.forms])
+    for sign in (1, -1):
+        # The formats may move in opposite directions and must not cancel.
+        shift = np.where([form.format == "digits" for form in answers.forms], 0.6, 0.6 * sign)
+        raw = answers.raw + (shift * reversed_order)[:, None]
+        biased = dataclasses.replace(answers, raw=raw)
+        assert order_asymmetry(biased) == pytest.approx(0.6)
+    assert order_asymmetry(answers) == pytest.approx(0)
+
+
+def test_an_acquiescent_respondent_is_found() -> None:
+    answers = answers_of(follows(1), per_trait=5)
+    assert acquiescence(answers) == pytest.approx(3)
+    agreeing = dataclasses.replace(answers, raw=answers.raw + 0.7)
+    assert acquiescence(agreeing) == pytest.approx(3.7)
+    # Three plus and two minus items: a constant target effect must not look like agreement.
+    shifted = np.where([i.keyed == "plus" for i in answers.items], 0.5, -0.5)
+    assert acquiescence(dataclasses.replace(answers, raw=answers.raw + shifted)) == pytest.approx(3)
+
+
+def test_mass_is_reported() -> None:
+    answers = answers_of(follows(1))
+    mass = answers.mass.copy()
+    mass[:4] = 0.2
+    found = figures(dataclasses.replace(answers, mass=mass))["mass"]
+    assert found == pytest.approx({"mean": 0.8, "share_below_half": 0.25})
+
+
+def table_of(answers: Answers) -> pd.DataFrame:
+    rows = []
+    for p, profile in enumerate(answers.profiles):
+        for f, form in enumerate(answers.forms):
+            for i, item in enumerate(answers.items):
+                options = {f"p{k + 1}": answers.options[p, f, i, k] for k in range(5)}
+                numbers = {"mass": answers.mass[p, f, i], "raw": answers.raw[p, f, i]}
+                labels = {"profile": str(profile), **item._asdict(), **form._asdict()}
+                rows.append(labels | options | numbers | {"y": answers.y[p, f, i]})
+    return pd.DataFrame(rows)
+
+
+def test_answers_are_read_into_the_right_cells_whatever_the_order(tmp_path: Path) -> None:
+    table = table_of(answers_of(at_random(5))).sample(frac=1, random_state=1)
+    table.to_parquet(tmp_path / "answers.parquet")
+    found = load_answers(tmp_path / "answers.parquet")
+    assert found.profiles == balanced_profiles(16)
+    for p, f, i in ((0, 0, 0), (15, 11, 19), (3, 7, 12), (9, 2, 5)):
+        row = table[
+            (table["profile"] == str(found.profiles[p]))
+            & (table["form"] == found.forms[f].form)
+            & (table["item"] == found.items[i].item)
+        ].iloc[0]
+        assert found.y[p, f, i] == row["y"]
+        assert found.raw[p, f, i] == row["raw"]
+        assert found.options[p, f, i].tolist() == [row[f"p{k}"] for k in range(1, 6)]
+
+
+def test_wrong_answers_are_refused_in_words(tmp_path: Path) -> None:
+    path, table = tmp_path / "answers.parquet", table_of(answers_of(follows(1)))
+
+    def refused(changed: pd.DataFrame, message: str) -> None:
+        changed.to_parquet(path)
+        with pytest.raises(ValueError, match=message) as error:
+            load_answers(path)
+        assert "answers.parquet" in str(error.value)
+
+    refused(table.drop(columns="mass"), "no column mass")
+    refused(table.iloc[1:], "3839 answers, 3839 of them different")
+    refused(pd.concat([table, table.iloc[:1]]), "3841 answers, 3840 of them different")
+    refused(
+        table.assign(y=table["y"].where(table.index != 7)), "item conscientiousness3 in .* finite"
+    )
+    refused(table[table["trait"] != "openness"], "trait openness is unknown or has no item")
+    refused(table.assign(keyed="yes"), "keyed = 'yes'")
+    refused(table.assign(cluster=[str(n) for n in range(len(table))]), "in more than one way")
+
+
+def test_a_run_and_base_of_other_layout_are_not_compared() -> None:
+    with pytest.raises(ValueError, match=r"context own: .* differ in their forms"):
+        check_same_layout(answers_of(follows(1)), answers_of(follows(1), wordings=2), context="own")
+
+
+def texts_of(*, samples: int, fits: bool = True, profiles: int = 16) -> pd.DataFrame:
+    rows = []
+    for profile in balanced_profiles(profiles):
+        for situation in ("letter", "trip"):
+            for sample in range(samples):
+                levels = [high if fits else not high for high in profile.levels]
+                rows.append(
+                    {
+                        "id": f"{profile}-{situation}-{sample}",
+                        "profile": str(profile),
+                        "situation": situation,
+                        "sample": sample,
+                        "copied": 0,
+                        "deleted": 0,
+                        **dict(zip(TRAITS, np.where(levels, 0.8, 0.3), strict=True)),
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def test_texts_that_fit_and_that_do_not() -> None:
+    found = text_figures(texts_of(samples=2), FAST)
+    assert found["texts"] == found["exact_match"]["hits"] == 64
+    assert found["profiles"] == 16
+    assert found["exact_match"]["value"] == pytest.approx(1)
+    assert found["exact_match"]["p_value"] == 1 / 1000
+    assert found["mean_auc"]["value"] == 1
+    assert found["copied_exact_match"] is None
+    inverted = text_figures(texts_of(samples=2, fits=False), FAST)
+    assert inverted["exact_match"]["p_value"] == 1
+    assert inverted["mean_auc"]["value"] == 0
+
+
+def test_a_writer_of_one_text_is_at_chance() -> None:
+    texts = texts_of(samples=2, profiles=32)
+    texts[list(TRAITS)] = [0.9, 0.1, 0.5, 0.2, 0.7]
+    found = text_figures(texts, FAST)
+    assert found["exact_match"]["value"] == pytest.approx(1 / 32)
+    assert found["exact_match"]["p_value"] == 1
+    assert found["mean_auc"]["value"] == 0.5
+
+
+def test_intervals_of_texts_by_how_many_there_are() -> None:
+    many = texts_of(samples=4)
+    many.loc[::3, "openness"] = 0.5
+    found = text_figures(many, FAST)["exact_match"]
+    assert found["interval"] == "text bootstrap"
+    assert found["low"] < found["value"] < found["high"]
+    single = text_figures(texts_of(samples=1), FAST)
+    assert single["exact_match"]["low"] is None
+    assert "one text" in single["exact_match"]["reason"]
+    one_each = text_figures(texts_of(samples=1).query("situation == 'trip'"), FAST)
+    assert one_each["exact_match"]["interval"] == "wilson"
+    assert one_each["exact_match"]["n"] == 16
+    assert one_each["mean_auc"]["low"] is None
+
+
+def test_copied_texts_are_judged_separately() -> None:
+    texts = texts_of(samples=2)
+    texts.loc[:9, list(TRAITS)] = 1 - texts.loc[:9, list(TRAITS)]
+    texts.loc[:9, "copied"] = 1
+    found = text_figures(texts, FAST)
+    assert found["copied"] == 10
+    assert found["exact_match"]["n"] == 54
+    assert found["exact_match"]["value"] == pytest.approx(1) == text_exact_match(texts)
+    assert found["copied_exact_match"]["value"] == 0
+    everything = text_figures(texts.assign(copied=1), FAST)
+    assert everything["exact_match"]["value"] is None
+    assert everything["exact_match"]["reason"] == "no texts"
+    assert text_exact_match(texts.assign(copied=1)) is None
+
+
+def test_wrong_probabilities_are_refused_in_words(tmp_path: Path) -> None:
+    path, texts = tmp_path / "probabilities.csv", texts_of(samples=1)
+    for changed, message in (
+        (texts.drop(columns="copied"), "no column copied"),
+        (pd.concat([texts, texts.iloc[:1]]), "more than once"),
+        (texts.assign(neuroticism=1.2), "outside 0 to 1"),
+        (texts.assign(neuroticism=np.nan), "outside 0 to 1"),
+    ):
+        changed.to_csv(path, index=False)
+        with pytest.raises(ValueError, match=message):
+            load_probabilities(path)
+
+
+def test_modal_profile_is_over_all_essays(tmp_path: Path) -> None:
+    levels = [Profile.parse(label).levels for label in ("O+C-E+A-N+", "O-C-E-A-N-", "O+C-E+A-N+")]
+    table = pd.DataFrame(levels, columns=list(TRAITS)).astype(int)
+    table.to_csv(tmp_path / "essays.csv")
+    found = modal_profile(tmp_path / "essays.csv")
+    assert found == {"profile": "O+C-E+A-N+", "share": pytest.approx(2 / 3)}
+
+
+def test_rounding_keeps_ten_digits_and_no_negative_zero() -> None:
+    found = rounded({"a": [1 / 3, -0.0, 7, None, True, "x"]})
+    assert repr(found) == "{'a': [0.3333333333, 0.0, 7, None, True, 'x']}"
+
+
+def test_checks_of_learning_mass_and_judge() -> None:
+    entry = {"check": "training margin", "before": 0.0, "after": 0.4, "change": 0.4}
+    learning = {
+        "checks": [
+            entry | {"required": True, "passed": True},
+            entry | {"required": False, "passed": False},
+        ]
+    }
+    assert learning_checks({"run": "x", "learning": None}) == []
+    (check,) = learning_checks({"run": "x", "learning": learning})
+    assert check["passed"] is True
+    assert "0.000 before training, 0.400 after" in check["detail"]
+    mass = {"none": {"mass": {"mean": 0.4, "share_below_half": 0.7}}}
+    (check,) = mass_checks({"run": "x", "questionnaire": mass})
+    assert check["passed"] is False
+    assert "70.0%" in check["detail"]
+    judge: dict[str, Any] = {
+        "reference_name": "composed reference",
+        "reference": {"mean_accuracy": {"value": 0.6, "low": 0.52, "high": 0.7}},
+        "majority_accuracy": {"openness": 0.5, "neuroticism": 0.56},
+    }
+    assert judge_check(judge)["passed"] is False
+    judge["reference"]["mean_accuracy"]["low"] = 0.54
+    assert judge_check(judge)["passed"] is True
+    judge["reference"]["mean_accuracy"]["low"] = None
+    assert judge_check(judge)["passed"] is None

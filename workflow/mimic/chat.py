@@ -1,0 +1,32 @@
+"""How a request becomes a prompt, the same in training and in use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mimic.traits import Profile
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+# Says the target in a prompt (conditioning ``prompt``).
+PERSONA = "You are a person with {words}."
+
+
+def persona(profile: Profile) -> str:
+    """The sentence that tells a model its target."""
+    return PERSONA.format(words=profile.words())
+
+
+def render(tokenizer: PreTrainedTokenizerBase, request: str) -> str:
+    """The text of a prompt up to where the model's answer begins."""
+    return str(
+        tokenizer.apply_chat_template(
+            [{"role": "user", "content": request}], tokenize=False, add_generation_prompt=True
+        )
+    )
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Token ids of rendered text, without added special tokens."""
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])

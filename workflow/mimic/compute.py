@@ -1,0 +1,98 @@
+"""How models are run: threads, precision, attention. Settings of the study, never detected."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from mimic.settings import Settings
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+class ComputeSettings(Settings):
+    """Threads, precision and attention of every step that runs a model."""
+
+    threads: int = Field(2, ge=1, le=256, description="Threads of each job that runs a model.")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        description="Number format of the weights. On a CPU bfloat16 moves option "
+        "log-probabilities by up to 0.26.",
+    )
+    attention: Literal["eager", "sdpa", "flash_attention_2"] = Field(
+        "sdpa", description="Implementation of attention."
+    )
+    device: Literal["cpu", "cuda"] = Field("cpu", description="Where models run.")
+
+
+def prepare_torch(compute: ComputeSettings, *, seed: int) -> None:
+    """Set threads, seed and deterministic algorithms, before any weight is made or loaded."""
+    import torch
+    import transformers
+
+    torch.set_num_threads(compute.threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    transformers.set_seed(seed)
+    transformers.utils.logging.disable_progress_bar()
+
+
+# What a tokenizer without a chat template gets: the request, and "Answer:" on a line of its own.
+PLAIN_TEMPLATE = (
+    "{% for message in messages %}{% if message['role'] == 'assistant' %}"
+    "{{ '\\n\\nAnswer: ' + message['content'] + eos_token }}"
+    "{% else %}{{ message['content'] }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '\\n\\nAnswer:' }}{% endif %}"
+)
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model folder, padding on the left as generation needs it.
+
+    A tokenizer without a chat template gets `PLAIN_TEMPLATE`.
+    """
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer.padding_side = "left"
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if not tokenizer.chat_template:
+        tokenizer.chat_template = PLAIN_TEMPLATE
+    return tokenizer
+
+
+def load_model(
+    folder: Path, *, compute: ComputeSettings, adapter: Path | None = None
+) -> PreTrainedModel:
+    """A causal model, with its adapter merged into the weights if there is one.
+
+    Raises
+    ------
+    ValueError
+        If the adapter was made for a model of another shape.
+    """
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype=getattr(torch, compute.precision),
+        attn_implementation=compute.attention,
+        local_files_only=True,
+        use_safetensors=True,
+    )
+    if adapter is not None:
+        try:
+            model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+        except RuntimeError as error:
+            base = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            raise ValueError(
+                f"{adapter}: the adapter doesn't fit the model in {folder} "
+                f"(hidden size {base['hidden_size']}): {error}"
+            ) from None
+    return model.to(compute.device).eval()

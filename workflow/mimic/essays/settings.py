@@ -1,0 +1,107 @@
+"""Settings of the stage `essays`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from mimic.settings import Settings
+
+Encoding = Literal["auto", "utf-8", "iso-8859-1", "windows-1252"]
+
+
+class EmbeddedSource(Settings):
+    """The 96 composed essays that come with the project."""
+
+    kind: Literal["embedded"] = Field(
+        "embedded", description="The composed corpus that comes with the project."
+    )
+
+
+class CsvSource(Settings):
+    """A CSV file in the layout of the Essays corpus."""
+
+    kind: Literal["csv"] = Field(description="A CSV file in the layout of the Essays corpus.")
+    path: str = Field(
+        min_length=1,
+        description="The file, with the columns #AUTHID, TEXT, cEXT, cNEU, cAGR, cCON and cOPN.",
+    )
+    encoding: Encoding = Field(
+        "auto",
+        description="How the file is encoded; auto tries utf-8, then windows-1252, "
+        "then iso-8859-1.",
+    )
+    name: str | None = Field(
+        None, description="What reports call the corpus; the file's name if absent."
+    )
+    composed: bool = Field(
+        False, description="Whether the essays were composed, not written by people."
+    )
+
+
+class HubSource(Settings):
+    """A data set of the Hugging Face hub with the columns O, C, E, A, N and text."""
+
+    kind: Literal["hub"] = Field(description="A data set of the Hugging Face hub.")
+    name: str = Field(
+        "jingjietan/essays-big5",
+        min_length=1,
+        description="The data set, or a folder that holds a copy of its files.",
+    )
+    revision: str = Field(
+        min_length=1,
+        description="The commit of the data set, so that the same settings mean the same essays.",
+    )
+    composed: bool = Field(
+        False, description="Whether the essays were composed, not written by people."
+    )
+
+
+Source = Annotated[EmbeddedSource | CsvSource | HubSource, Field(discriminator="kind")]
+
+
+class RoleShares(Settings):
+    """What share of the essays plays each role."""
+
+    G: float = Field(
+        default=1 / 2, gt=0, lt=1, description="Share of essays that generators are trained on."
+    )
+    R: float = Field(
+        default=0, ge=0, lt=1, description="Share that the reward judge is trained on."
+    )
+    E: float = Field(
+        default=1 / 3, gt=0, lt=1, description="Share that the reading judge is trained on."
+    )
+    T: float = Field(
+        default=1 / 6,
+        gt=0,
+        lt=1,
+        description="Share that the reading judge's own figure is measured on.",
+    )
+
+    @model_validator(mode="after")
+    def _sum_to_one(self) -> RoleShares:
+        total = sum(self.model_dump().values())
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"the shares G, R, E and T sum to {total:.6g}; they must sum to 1")
+        return self
+
+
+class EssaysSettings(Settings):
+    """Which corpus, how it is checked, and how its essays are shared out."""
+
+    source: Source = Field(EmbeddedSource(kind="embedded"), description="Where essays come from.")
+    roles: RoleShares = Field(RoleShares(), description="Shares of the four roles.")
+    min_words: int = Field(20, ge=1, description="Essays with fewer words are rejected.")
+    near_duplicate: float = Field(
+        0.3,
+        gt=0,
+        le=1,
+        description="Essays whose sets of three consecutive words have at least this Jaccard "
+        "similarity stay in one role.",
+    )
+    validation_share: float = Field(
+        0.2, gt=0, le=0.5, description="Share of G on which no run trains."
+    )
+    seed: int = Field(1, ge=0, description="Seed of the roles and of the validation essays.")

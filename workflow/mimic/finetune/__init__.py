@@ -1,0 +1,1 @@
+"""Finetune: pairs become an adapter and its log, for each run."""

@@ -1,0 +1,79 @@
+"""Step: odds ratio preference optimisation on preference pairs, with a LoRA adapter."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Any
+
+# TRL asks that who uses its experimental trainers says so.
+os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+
+import numpy as np
+from trl.experimental.orpo import ORPOConfig, ORPOTrainer
+
+from mimic.files import write_json
+from mimic.finetune.common import (
+    Log,
+    as_dataset,
+    load_material,
+    save_adapter,
+    trainer_arguments,
+)
+from mimic.finetune.learning import completion_log_probabilities, margin_check
+from mimic.finetune.settings import PreferenceSettings
+from mimic.step import Job, run_step, say
+
+
+def main(job: Job) -> None:
+    """Write the adapter, ``training_log.csv`` and ``learning.json``."""
+    settings = job.parse(PreferenceSettings, "orpo")
+    material = load_material(job)
+    log = Log(method="orpo", steps=settings.steps)
+    seen = material.train[: settings.steps * settings.batch_size * settings.accumulation]
+    trainer = ORPOTrainer(
+        model=material.model,
+        processing_class=material.tokenizer,
+        peft_config=material.lora,
+        train_dataset=as_dataset(seen, ("prompt", "chosen", "rejected")),
+        args=ORPOConfig(beta=settings.beta, **trainer_arguments(job, settings, seed=material.seed)),
+        callbacks=[log],
+    )
+
+    def margins(pairs: list[dict[str, Any]]) -> np.ndarray:
+        # ORPO's reward: beta times the mean log-probability of a token.
+        trainer.model.eval()
+        means = []
+        for side in ("chosen", "rejected"):
+            sums, counts = completion_log_probabilities(
+                trainer.model,
+                material.tokenizer,
+                [(row["prompt"], row[side]) for row in pairs],
+                max_length=settings.max_length,
+            )
+            means.append(sums / counts)
+        return settings.beta * (means[0] - means[1])
+
+    checked = {
+        True: seen[: settings.checked_pairs],
+        False: material.validation[: settings.checked_pairs],
+    }
+    trainer.train()
+    checks = []
+    for training, pairs in checked.items():
+        say(f"reward margin of {len(pairs)} {'training' if training else 'validation'} pairs")
+        after = margins(pairs)
+        with trainer.model.disable_adapter():
+            before = margins(pairs)
+        checks.append(margin_check(before, after, training=training).as_dict())
+
+    save_adapter(job, trainer)
+    log.write(job.out / "training_log.csv")
+    write_json(
+        job.out / "learning.json", {"method": "orpo", "steps": settings.steps, "checks": checks}
+    )
+    shutil.rmtree(job.out / "trainer", ignore_errors=True)
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,65 @@
+"""Step: supervised fine-tuning on essays, with a LoRA adapter. Loss on the essay alone."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+from trl import SFTConfig, SFTTrainer
+
+from mimic.files import write_json
+from mimic.finetune.common import (
+    Log,
+    as_dataset,
+    load_material,
+    save_adapter,
+    trainer_arguments,
+)
+from mimic.finetune.learning import completion_log_probabilities, loss_check
+from mimic.finetune.settings import TrainingSettings
+from mimic.step import Job, run_step, say
+
+
+def main(job: Job) -> None:
+    """Write the adapter, ``training_log.csv`` and ``learning.json``."""
+    settings = job.parse(TrainingSettings, "sft")
+    material = load_material(job)
+    log = Log(method="sft", steps=settings.steps)
+    trainer = SFTTrainer(
+        model=material.model,
+        processing_class=material.tokenizer,
+        peft_config=material.lora,
+        train_dataset=as_dataset(material.train, ("prompt", "completion")),
+        args=SFTConfig(
+            completion_only_loss=True, **trainer_arguments(job, settings, seed=material.seed)
+        ),
+        callbacks=[log],
+    )
+
+    def validation_losses() -> np.ndarray:
+        trainer.model.eval()
+        sums, counts = completion_log_probabilities(
+            trainer.model,
+            material.tokenizer,
+            [(row["prompt"], row["completion"]) for row in material.validation],
+            max_length=settings.max_length,
+        )
+        return -sums / counts
+
+    say(f"loss on {len(material.validation)} validation essays before training")
+    before = validation_losses()
+    trainer.train()
+    say("loss on validation essays after training")
+    check = loss_check(before, validation_losses())
+
+    save_adapter(job, trainer)
+    log.write(job.out / "training_log.csv")
+    write_json(
+        job.out / "learning.json",
+        {"method": "sft", "steps": settings.steps, "checks": [check.as_dict()]},
+    )
+    shutil.rmtree(job.out / "trainer", ignore_errors=True)
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,1 @@
+"""Forms: authored formats and wordings become one checked table."""

@@ -1,0 +1,1 @@
+"""The reading judge: a classifier of the five traits, trained on human essays, that reads texts."""

@@ -1,0 +1,83 @@
+"""Step: the figures of one run, from its answers and its judged texts.
+
+The run's answers are compared with those of its untrained model; a base run has no comparison.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mimic.files import read_json, write_json
+from mimic.metrics.answers import check_same_layout, load_answers
+from mimic.metrics.questionnaire import exact_match, questionnaire_figures
+from mimic.metrics.settings import MetricsSettings
+from mimic.metrics.texts import load_probabilities, text_exact_match, text_figures
+from mimic.step import Job, run_step, say
+from mimic.traits import ALL_PROFILES, TRAITS, Profile
+
+UNIFORM = 1 / len(ALL_PROFILES)
+
+
+def main(job: Job) -> None:
+    """Write ``<label>.json``."""
+    settings = job.parse(MetricsSettings, "metrics")
+    run, contexts = job.settings["run"], job.settings["contexts"]
+    is_base = run["method"] == "base"
+    questionnaire, prompt_only = {}, {}
+    paths = zip(contexts, job.inputs["answers"], job.inputs["base_answers"], strict=True)
+    for context, path, base_path in paths:
+        say(f"figures of {run['label']}, context {context}")
+        answers, base = load_answers(path), load_answers(base_path)
+        check_same_layout(answers, base, context=context)
+        questionnaire[context] = questionnaire_figures(answers, None if is_base else base, settings)
+        prompt_only[context] = exact_match(base, cut=settings.cut)
+    learning = job.inputs["learning"]
+    figures = {
+        "run": run["label"],
+        "model": run["model"],
+        "method": run["method"],
+        "seed": run["seed"],
+        "questionnaire": questionnaire,
+        "texts": text_figures(load_probabilities(job.input("probabilities")), settings),
+        "baselines": {
+            "uniform": UNIFORM,
+            "modal_profile": modal_profile(job.folder("essays") / "essays.csv"),
+            "prompt_only": {
+                "questionnaire": prompt_only,
+                "texts": text_exact_match(load_probabilities(job.input("base_probabilities"))),
+            },
+            "null_adapter": "not run",
+        },
+        "learning": read_json(learning[0]) if learning else None,
+        "hygiene": read_json(job.input("hygiene")),
+    }
+    write_json(job.out / f"{run['label']}.json", rounded(figures))
+
+
+def modal_profile(path: Path) -> dict[str, Any]:
+    """The most frequent profile of the essays in a CSV and its share; of equals the first."""
+    levels = pd.read_csv(path, usecols=list(TRAITS))[list(TRAITS)].to_numpy() == 1
+    found = [Profile((bool(o), bool(c), bool(e), bool(a), bool(n))) for o, c, e, a, n in levels]
+    if not found:
+        raise ValueError(f"{path}: no essays")
+    profile = max(ALL_PROFILES, key=found.count)
+    return {"profile": str(profile), "share": found.count(profile) / len(found)}
+
+
+def rounded(value: Any) -> Any:
+    """All floats to 10 significant digits, so that the last bits of a sum change no bytes."""
+    if isinstance(value, float):
+        # Adding 0 turns -0.0 into 0.0.
+        return float(f"{value:.10g}") + 0.0
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
+    return value
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,94 @@
+"""Step: the figures of all runs in one file, with checks of what they rest on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mimic.files import read_json, write_json
+from mimic.step import Job, run_step
+
+# Below this the model mostly wants to say something else than an option.
+LEAST_MASS = 0.5
+
+
+def main(job: Job) -> None:
+    """Write ``study.json``."""
+    runs = [read_json(path) for path in job.inputs["runs"]]
+    judge = read_json(job.folder("judge") / "figure.json")
+    study = {
+        "corpus": read_json(job.folder("summary") / "summary.json"),
+        "judge": judge,
+        "runs": runs,
+        "checks": [
+            *(check for run in runs for check in learning_checks(run)),
+            *(check for run in runs for check in mass_checks(run)),
+            judge_check(judge),
+        ],
+    }
+    write_json(job.out / "study.json", study)
+
+
+def learning_checks(run: dict[str, Any]) -> list[dict[str, Any]]:
+    """Whether a run learned what its method promises: its required learning checks."""
+    if run["learning"] is None:
+        return []
+    return [
+        _check(
+            run["run"],
+            f"learning: {found['check']}",
+            passed=found["passed"],
+            detail=f"{_number(found['before'])} before training, {_number(found['after'])} after",
+        )
+        for found in run["learning"]["checks"]
+        if found["required"]
+    ]
+
+
+def mass_checks(run: dict[str, Any]) -> list[dict[str, Any]]:
+    """Whether a run's answers lie on the options, in each context."""
+    checks = []
+    for context, figures in run["questionnaire"].items():
+        mean, below = figures["mass"]["mean"], figures["mass"]["share_below_half"]
+        detail = (
+            f"mean probability of the options {mean:.3f}, at least {LEAST_MASS} needed; "
+            f"below {LEAST_MASS} in {below:.1%} of answers"
+        )
+        checks.append(
+            _check(
+                run["run"],
+                f"option mass, context {context}",
+                passed=mean >= LEAST_MASS,
+                detail=detail,
+            )
+        )
+    return checks
+
+
+def judge_check(judge: dict[str, Any]) -> dict[str, Any]:
+    """Whether the judge reads held-out essays better than by always saying the majority."""
+    mean = judge["reference"]["mean_accuracy"]
+    majority = float(np.mean(list(judge["majority_accuracy"].values())))
+    bounds = f"{_number(mean['low'])} to {_number(mean['high'])}"
+    return _check(
+        "judge",
+        "judge reads above chance",
+        passed=None if mean["low"] is None else mean["low"] > majority,
+        detail=(
+            f"{judge['reference_name']}: mean accuracy {_number(mean['value'])} ({bounds}), "
+            f"majority {majority:.3f}"
+        ),
+    )
+
+
+def _check(run: str, check: str, *, passed: bool | None, detail: str) -> dict[str, Any]:
+    return {"run": run, "check": check, "passed": passed, "detail": detail}
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3f}"
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,146 @@
+"""The figures of one run's texts, as the reading judge reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mimic.metrics.settings import MetricsSettings
+from mimic.stats.bootstrap import resample_within
+from mimic.stats.fidelity import text_fidelity
+from mimic.stats.intervals import Estimate, percentile_estimate, undefined, wilson
+from mimic.stats.permutation import hit_counts, permutation_p
+from mimic.traits import TRAITS, Profile, design_matrix
+
+_COLUMNS = ("id", "profile", "situation", "sample", "copied", *TRAITS)
+_TEXTS = "text bootstrap"
+
+
+def load_probabilities(path: Path) -> pd.DataFrame:
+    """Read a ``probabilities.csv``, sorted by id.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, an id is double, or a probability is not within 0 and 1.
+    """
+    table = pd.read_csv(path, dtype={"id": str, "profile": str, "situation": str})
+    missing = [column for column in _COLUMNS if column not in table]
+    if missing:
+        raise ValueError(
+            f"{path}: no column {', '.join(missing)}; found {', '.join(map(str, table.columns))}"
+        )
+    double = table["id"][table["id"].duplicated()]
+    if len(double):
+        raise ValueError(f"{path}: text {double.iloc[0]} stands there more than once")
+    outside = ~((table[list(TRAITS)] >= 0) & (table[list(TRAITS)] <= 1)).all(axis=1)
+    if outside.any():
+        raise ValueError(
+            f"{path}: text {table['id'][outside].iloc[0]} has a probability outside 0 to 1"
+        )
+    return table.sort_values("id", ignore_index=True)
+
+
+def text_figures(texts: pd.DataFrame, settings: MetricsSettings) -> dict[str, Any]:
+    """All figures of a run's judged texts.
+
+    Texts marked as copied from training essays are judged separately: they enter
+    ``copied_exact_match`` alone.
+
+    Parameters
+    ----------
+    texts
+        What `load_probabilities` gave.
+    settings
+        Draws, permutations, level and seed.
+    """
+    copied = texts["copied"].to_numpy() == 1
+    own = _figures(texts[~copied].reset_index(drop=True), settings)
+    of_copied = None
+    if copied.any():
+        of_copied = _figures(texts[copied].reset_index(drop=True), settings)["exact_match"]
+    return {
+        "texts": len(texts),
+        "profiles": int(texts["profile"].nunique()),
+        "copied": int(copied.sum()),
+        **own,
+        "copied_exact_match": of_copied,
+    }
+
+
+def text_exact_match(texts: pd.DataFrame) -> float | None:
+    """Share of uncopied texts whose five decisions all fit; None if all are copied."""
+    kept = texts[texts["copied"] == 0]
+    if kept.empty:
+        return None
+    fit = text_fidelity(kept[list(TRAITS)].to_numpy(dtype=np.float64), _targets(kept))
+    return float(fit.exact_match[0])
+
+
+def _figures(texts: pd.DataFrame, settings: MetricsSettings) -> dict[str, Any]:
+    n = len(texts)
+    if n == 0:
+        nothing = undefined(interval=_TEXTS, n=0, reason="no texts").as_dict()
+        by_trait = dict.fromkeys(TRAITS, nothing)
+        return {
+            "exact_match": nothing | {"hits": 0, "p_value": None},
+            "accuracy": by_trait,
+            "mean_accuracy": nothing,
+            "auc": by_trait,
+            "mean_auc": nothing,
+        }
+    targets = _targets(texts)
+    probabilities = texts[list(TRAITS)].to_numpy(dtype=np.float64)
+    cells = list(zip(texts["profile"], texts["situation"], strict=True))
+    weights = resample_within(
+        texts["id"].tolist(),
+        cells,
+        draws=settings.bootstrap_draws,
+        generator=np.random.default_rng(settings.seed),
+    )
+    point = text_fidelity(probabilities, targets)
+    drawn = text_fidelity(probabilities, targets, weights=weights)
+    one_each = n == texts["profile"].nunique()
+    no_repeats = len(set(cells)) == n
+
+    def estimate(value: float, of_draws: np.ndarray) -> Estimate:
+        if not np.isfinite(value):
+            return undefined(interval=_TEXTS, n=n, reason="high or low targets are missing")
+        if no_repeats:
+            reason = "one text for each profile and situation: resampling cannot vary it"
+            return Estimate(
+                value=float(value), low=None, high=None, interval=_TEXTS, n=n, reason=reason
+            )
+        return percentile_estimate(value, of_draws, interval=_TEXTS, n=n, level=settings.level)
+
+    def proportion(value: float, of_draws: np.ndarray) -> Estimate:
+        if one_each:
+            return wilson(hits=round(value * n), n=n, level=settings.level)
+        return estimate(value, of_draws)
+
+    labels = sorted({Profile.parse(label) for label in texts["profile"]}, reverse=True)
+    position = {str(profile): row for row, profile in enumerate(labels)}
+    blocks = texts["profile"].map(position).to_numpy()
+    counts = hit_counts(probabilities >= 0.5, blocks, design_matrix(labels) > 0)
+    p_value = permutation_p(counts, permutations=settings.permutations, seed=settings.seed)
+    exact = proportion(point.exact_match[0], drawn.exact_match)
+    accuracy = {
+        trait: proportion(point.accuracy[0, t], drawn.accuracy[:, t])
+        for t, trait in enumerate(TRAITS)
+    }
+    areas = {trait: estimate(point.auc[0, t], drawn.auc[:, t]) for t, trait in enumerate(TRAITS)}
+    return {
+        "exact_match": exact.as_dict() | {"hits": int(np.trace(counts)), "p_value": p_value},
+        "accuracy": {trait: figure.as_dict() for trait, figure in accuracy.items()},
+        "mean_accuracy": estimate(point.accuracy[0].mean(), drawn.accuracy.mean(axis=1)).as_dict(),
+        "auc": {trait: figure.as_dict() for trait, figure in areas.items()},
+        "mean_auc": estimate(point.auc[0].mean(), drawn.auc.mean(axis=1)).as_dict(),
+    }
+
+
+def _targets(texts: pd.DataFrame) -> np.ndarray:
+    """The targets of each text, high as True, shape (texts, 5)."""
+    return design_matrix([Profile.parse(label) for label in texts["profile"]]) > 0

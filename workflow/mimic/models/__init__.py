@@ -1,0 +1,1 @@
+"""Models: a GGUF or a hub revision becomes a safetensors folder."""

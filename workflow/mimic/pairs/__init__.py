@@ -1,0 +1,1 @@
+"""Pairs: essays become SFT conversations and preference pairs."""

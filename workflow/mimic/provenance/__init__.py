@@ -1,0 +1,1 @@
+"""What made a result: fingerprints, specs, the store, the runner. In no fingerprint."""

@@ -1,0 +1,85 @@
+"""What a job depends on besides the contents of its inputs, as one string for ``params: spec``."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mimic.files import canonical_json, sha256_file
+from mimic.provenance.environment import group_digest
+from mimic.provenance.fingerprint import step_code
+
+
+@functools.cache
+def source_digest(path: str, size: int, mtime_ns: int) -> str:
+    """The sha256 of a source file; size and time only serve to memoise it."""
+    return sha256_file(Path(path))
+
+
+def spec(
+    step: str,
+    *,
+    group: str,
+    settings: Mapping[str, Any],
+    sources: Mapping[str, str | Path] | None = None,
+) -> str:
+    """The spec of a job, as canonical JSON.
+
+    Parameters
+    ----------
+    step
+        The step's module below the package, such as ``finetune.sft``.
+    group
+        The group of the environment that the step needs: data, train, measure or report.
+    settings
+        The slice of the settings that the step reads.
+    sources
+        Source files that the step reads (corpus, instruments, forms, templates), by input name.
+
+    Raises
+    ------
+    ValueError
+        If a source file is missing.
+    """
+    digests = {}
+    for name, path in sorted((sources or {}).items()):
+        try:
+            status = Path(path).stat()
+        except OSError as error:
+            raise ValueError(
+                f"{path}: can't be read ({error.strerror}); it is the {name} of {step}. "
+                "Mend the path in the settings or put the file there"
+            ) from None
+        digests[name] = source_digest(str(path), status.st_size, status.st_mtime_ns)
+    return canonical_json(
+        {
+            "step": step,
+            "code": step_code(step),
+            "environment": {group: group_digest(group)},
+            "settings": settings,
+            "sources": digests,
+        }
+    )
+
+
+def job_files(_wildcards: object, input: Any, output: Any, *, root: str) -> str:
+    """The files of a job for the runner, as canonical JSON; a second param beside ``spec``.
+
+    Snakemake leaves a param that is computed from input or output out of its staleness check, so
+    moving the project folder makes nothing stale.
+    """
+    inputs = {
+        name: [paths] if isinstance(paths, str) else list(paths) for name, paths in input.items()
+    }
+    return canonical_json({"inputs": inputs, "outputs": list(output), "root": root})
+
+
+def use_this_python() -> None:
+    """Let jobs use the Python that runs Snakemake, also where no environment is activated."""
+    folder = str(Path(sys.executable).parent)
+    if os.environ["PATH"].split(os.pathsep)[0] != folder:
+        os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"

@@ -1,0 +1,1 @@
+"""Questionnaire: respondents answer an instrument in many forms."""

@@ -1,0 +1,28 @@
+"""Settings of the questionnaire stage."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from mimic.settings import Settings
+
+Context = Literal["none", "own"]
+
+
+class QuestionnaireSettings(Settings):
+    """Who is asked what, and with what else in the prompt."""
+
+    instrument: str = Field(
+        "mini_ipip", description="An instrument in config/instruments, without .yaml."
+    )
+    profiles: Literal[16, 32] = Field(16, description="Balanced set of targets that are asked for.")
+    contexts: tuple[Context, ...] = Field(
+        ("none",),
+        min_length=1,
+        description="What a prompt holds besides: nothing, or the run's own text for the profile.",
+    )
+    batch_size: int = Field(
+        20, ge=1, description="Endings in one forward pass; fixed, so that it is part of the bytes."
+    )

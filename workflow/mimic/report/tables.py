@@ -1,0 +1,286 @@
+"""The page's tables."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Any
+
+from mimic.report.facts import changes, context_words, contexts, is_trained, learning
+from mimic.report.numbers import NONE, Cell, Table, number, p_value, percent
+from mimic.traits import TRAITS
+
+Run = dict[str, Any]
+
+_BASE = "The base is what the others are compared with."
+_VERDICTS = {
+    "passed": Cell("learned", tone="good"),
+    "failed": Cell("learned nothing", tone="bad"),
+    "undecided": Cell("not decided"),
+}
+
+
+def results(study: dict[str, Any], context: str) -> Table:
+    """The main table of a context: one row for each run.
+
+    Texts and learning don't depend on the context, and stand in the table of the first one.
+    """
+    is_main = context == contexts(study)[0]
+    table = Table(
+        f"Results by run, {context_words(context)}. In brackets: 95 % intervals.",
+        [
+            "Run",
+            "Method",
+            "Exact match",
+            "Mean AUC",
+            *(["Text exact match", "Text AUC"] if is_main else []),
+            "Spread S",
+            "Reduction of S",
+            "S/|B|",
+            "Steadier in",
+            *(["Learning check"] if is_main else []),
+        ],
+    )
+    for run in study["runs"]:
+        part = run["questionnaire"].get(context)
+        if part is None:
+            continue
+        texts, stability = run["texts"], part["stability"]
+        table.rows.append(
+            [
+                Cell(run["run"]),
+                Cell(run["method"]),
+                _matched(table, part["exact_match"]),
+                table.plain(part["mean_auc"]),
+                *(
+                    [_matched(table, texts["exact_match"]), table.plain(texts["mean_auc"])]
+                    if is_main
+                    else []
+                ),
+                table.plain(stability["spread"]),
+                table.share(stability["reduction"], reason=_BASE),
+                _noise(table, stability["traits"]),
+                _steadier(table, stability["more_stable"]),
+                *([_learning(table, run)] if is_main else []),
+            ]
+        )
+    return table
+
+
+def baselines(study: dict[str, Any]) -> Table:
+    """What exact match would be without any induction by training."""
+    table = Table("Baselines of exact match.", ["Baseline", "Exact match", "What it is"])
+    first = study["runs"][0]["baselines"]
+    modal = first["modal_profile"]
+    table.rows += [
+        [
+            Cell("uniform"),
+            Cell(percent(first["uniform"], 3)),
+            Cell("a profile drawn at random, 1 of 32"),
+        ],
+        [
+            Cell("modal profile"),
+            Cell(percent(modal["share"])),
+            Cell(
+                f"the corpus’s most frequent profile, {modal['profile']}; its share of the essays"
+            ),
+        ],
+    ]
+    for model, prompt in _by_model(study, "prompt_only"):
+        for context in contexts(study):
+            value = prompt["questionnaire"].get(context)
+            table.rows.append(
+                [
+                    Cell(f"prompt only, {model}"),
+                    _or_missing(table, value),
+                    Cell(f"the untrained model, told its target; {context_words(context)}"),
+                ]
+            )
+        table.rows.append(
+            [
+                Cell(f"prompt only, {model}"),
+                _or_missing(table, prompt["texts"]),
+                Cell("the untrained model, told its target; texts"),
+            ]
+        )
+    for model, null in _by_model(study, "null_adapter"):
+        value = Cell(null) if isinstance(null, str) else _or_missing(table, null)
+        table.rows.append(
+            [Cell(f"null adapter, {model}"), value, Cell("the same training on permuted labels")]
+        )
+    return table
+
+
+def judge(study: dict[str, Any]) -> Table:
+    """The reading judge on essays whose profiles are known."""
+    figure = study["judge"]
+    reference = figure["reference_name"]
+    table = Table(
+        f"The judge on essays: accuracy by trait, by cross-validation in E and on T ({reference}).",
+        ["Trait", "Accuracy in E", "Accuracy in T", "AUC in E", "AUC in T", "Majority label"],
+    )
+    parts = (figure["cross_validation"], figure["reference"])
+    for trait in TRAITS:
+        table.rows.append(
+            [
+                Cell(trait),
+                *(table.share(part["accuracy"][trait]) for part in parts),
+                *(table.plain(part["auc"][trait]) for part in parts),
+                Cell(percent(figure["majority_accuracy"][trait])),
+            ]
+        )
+    majority = statistics.mean(figure["majority_accuracy"].values())
+    table.rows.append(
+        [
+            Cell("mean"),
+            *(table.share(part["mean_accuracy"]) for part in parts),
+            *(_mean_auc(part) for part in parts),
+            Cell(percent(majority)),
+        ]
+    )
+    table.rows.append(
+        [
+            Cell("exact match"),
+            *(table.share(part["exact_match"]) for part in parts),
+            Cell(NONE),
+            Cell(NONE),
+            Cell(NONE),
+        ]
+    )
+    return table
+
+
+def answering(study: dict[str, Any]) -> Table:
+    """How the runs use the scale, whatever the target is."""
+    table = Table(
+        "How the runs use the scale, whatever their target.",
+        [
+            "Run",
+            "Context",
+            "Option mass",
+            "Mass below half",
+            "Share of each option, 1 to 5",
+            "Acquiescence",
+            "Order asymmetry",
+            "Exact match, forms averaged",
+        ],
+    )
+    for run in study["runs"]:
+        for context, part in run["questionnaire"].items():
+            table.rows.append(
+                [
+                    Cell(run["run"]),
+                    Cell(context),
+                    Cell(number(part["mass"]["mean"])),
+                    Cell(percent(part["mass"]["share_below_half"])),
+                    Cell(" · ".join(number(100 * s, 0) for s in part["agreement_share"]) + " %"),
+                    _plain_or_missing(
+                        table, part["acquiescence"], "no trait has items keyed both ways"
+                    ),
+                    _plain_or_missing(table, part["order_asymmetry"], "no wording has both orders"),
+                    table.share(part["exact_match_averaged"]),
+                ]
+            )
+    return table
+
+
+def hygiene(study: dict[str, Any]) -> Table:
+    """What the runs wrote, apart from its content."""
+    table = Table(
+        "Writing hygiene. Copied texts share 12 or more consecutive tokens with a training essay; "
+        "they are judged apart and never shown.",
+        [
+            "Run",
+            "Texts",
+            "All different",
+            "Empty",
+            "With trait words",
+            "Copied",
+            "Mean tokens",
+            "Repeated 4-grams",
+            "Exact match of copied texts",
+        ],
+    )
+    for run in study["runs"]:
+        values = run["hygiene"]
+        table.rows.append(
+            [
+                Cell(run["run"]),
+                *(
+                    Cell(str(values[key]))
+                    for key in ("texts", "distinct", "empty", "with_trait_words", "copied")
+                ),
+                Cell(number(values["mean_tokens"], 1)),
+                Cell(percent(values["mean_repetition"])),
+                table.share(run["texts"]["copied_exact_match"], reason="No text was copied."),
+            ]
+        )
+    return table
+
+
+def checks(study: dict[str, Any]) -> Table:
+    """Every check of the study."""
+    table = Table(
+        "Checks of what the figures rest on.", ["Of", "Check", "Outcome", "What was seen"]
+    )
+    for check in study["checks"]:
+        passed = check["passed"]
+        outcome = (
+            Cell("not decided")
+            if passed is None
+            else (Cell("passed", tone="good") if passed else Cell("failed", tone="bad"))
+        )
+        table.rows.append(
+            [Cell(check["run"]), Cell(check["check"]), outcome, Cell(check["detail"])]
+        )
+    return table
+
+
+def _matched(table: Table, estimate: dict[str, Any]) -> Cell:
+    return table.share(estimate, p_value(estimate.get("p_value")))
+
+
+def _noise(table: Table, traits: dict[str, Any]) -> Cell:
+    """Median of S/|B| over the traits that have one."""
+    values = [traits[trait]["noise_to_signal"] for trait in TRAITS]
+    known = [value for value in values if value is not None]
+    if not known:
+        return table.missing("No trait has a signal to divide by.")
+    wrong = sum(traits[trait]["signal"] <= 0 for trait in TRAITS)
+    details = [f"B ≤ 0 in {wrong}"] if wrong else []
+    if len(known) < len(values):
+        details.append(f"none in {len(values) - len(known)}")
+    return Cell(number(statistics.median(known), 1), tuple(details))
+
+
+def _steadier(table: Table, more_stable: dict[str, bool] | None) -> Cell:
+    if more_stable is None:
+        return table.missing(_BASE)
+    return Cell(f"{sum(more_stable.values())} of {len(TRAITS)}")
+
+
+def _learning(table: Table, run: Run) -> Cell:
+    status = learning(run)
+    if status not in _VERDICTS:
+        return table.missing(
+            "No learning check was made." if is_trained(run) else "The base is not trained."
+        )
+    return _VERDICTS[status]._replace(details=tuple(changes(run)) if status == "failed" else ())
+
+
+def _mean_auc(part: dict[str, Any]) -> Cell:
+    values = [part["auc"][trait]["value"] for trait in TRAITS]
+    if None in values:
+        return Cell(NONE)
+    return Cell(number(statistics.mean(values)))
+
+
+def _by_model(study: dict[str, Any], key: str) -> list[tuple[str, Any]]:
+    return list({run["model"]: run["baselines"][key] for run in study["runs"]}.items())
+
+
+def _or_missing(table: Table, value: float | None) -> Cell:
+    return table.missing("No text that isn't copied.") if value is None else Cell(percent(value))
+
+
+def _plain_or_missing(table: Table, value: float | None, reason: str) -> Cell:
+    return table.missing(reason) if value is None else Cell(number(value))

@@ -1,0 +1,93 @@
+"""The base of every stage's typed settings, and errors in words.
+
+A stage's ``settings.py`` subclasses `Settings`; ``study.py`` composes them.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, TypeVar, get_args
+
+import pydantic
+from pydantic import BaseModel, ConfigDict
+
+
+class Settings(BaseModel):
+    """Frozen settings that refuse unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+SettingsT = TypeVar("SettingsT", bound=Settings)
+
+
+def parse_settings(model: type[SettingsT], values: Any, *, source: str) -> SettingsT:
+    """Validate `values` as `model`.
+
+    Parameters
+    ----------
+    values
+        What a YAML or JSON file held.
+    source
+        The file's name, for messages.
+
+    Raises
+    ------
+    ValueError
+        Naming the file, each wrong key, its value, what is allowed, and the nearest valid key.
+    """
+    if values is None:
+        values = {}
+    if not isinstance(values, dict):
+        raise ValueError(f"{source}: expected keys and values, found {values!r}")
+    try:
+        return model.model_validate(values)
+    except pydantic.ValidationError as error:
+        lines = [_describe(model, problem) for problem in error.errors()]
+        raise ValueError(
+            f"{source}: {len(lines)} wrong setting(s)\n  " + "\n  ".join(lines)
+        ) from None
+
+
+def _describe(model: type[BaseModel], problem: Any) -> str:
+    path, section = _walk(model, list(problem["loc"]))
+    key = ".".join(str(part) for part in path)
+    if problem["type"] == "extra_forbidden":
+        allowed = list(section.model_fields)
+        near = difflib.get_close_matches(str(path[-1]), allowed, n=1)
+        hint = f" did you mean {near[0]!r}?" if near else ""
+        return f"{key}: no such setting;{hint} allowed here: {', '.join(sorted(allowed))}"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{key} = {problem['input']!r}: {message}"
+
+
+def _walk(model: type[BaseModel], location: list[Any]) -> tuple[list[Any], type[BaseModel]]:
+    """The keys of an error's location without union tags, and the section that holds the last."""
+    path: list[Any] = []
+    section = model
+    candidates: tuple[Any, ...] = ()
+    for part in location:
+        tagged = [c for c in candidates if _tag(c) == part]
+        if tagged:
+            # A tag of a union isn't a key of the file; it says which member was meant.
+            section, candidates = tagged[0], ()
+            continue
+        if any(part == getattr(c, "__name__", None) for c in candidates):
+            continue
+        path.append(part)
+        field = section.model_fields.get(part) if isinstance(part, str) else None
+        if field is not None and part != location[-1]:
+            members = get_args(field.annotation) or (field.annotation,)
+            candidates = tuple(m for m in members if isinstance(m, type))
+            models = [m for m in candidates if issubclass(m, BaseModel)]
+            if len(models) == 1:
+                section = models[0]
+    return path, section
+
+
+def _tag(member: Any) -> str | None:
+    """The value of ``kind`` that selects a member of a discriminated union."""
+    if not issubclass(member, BaseModel) or "kind" not in member.model_fields:
+        return None
+    (value,) = get_args(member.model_fields["kind"].annotation)
+    return str(value)

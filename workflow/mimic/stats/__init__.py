@@ -1,0 +1,1 @@
+"""Statistics: intervals, permutation, bootstrap, stability and fidelity. All functions are pure."""

@@ -1,0 +1,170 @@
+"""A study: the settings of all stages together, and the runs that they make.
+
+Only the Snakefile and the command line read this; a step is given its own slice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, field_validator, model_validator
+
+from mimic.compute import ComputeSettings
+from mimic.essays.settings import EssaysSettings
+from mimic.finetune.settings import FinetuneSettings
+from mimic.forms.settings import FormsSettings
+from mimic.judge.settings import JudgeSettings
+from mimic.metrics.settings import MetricsSettings
+from mimic.models.settings import ModelSettings
+from mimic.pairs.settings import PairsSettings
+from mimic.questionnaire.settings import QuestionnaireSettings
+from mimic.report.settings import ReportSettings
+from mimic.settings import Settings, parse_settings
+from mimic.writing.settings import WritingSettings
+
+MODELS_FILE = Path("config/models.yaml")
+
+
+class StudySettings(Settings):
+    """The settings of a study; each stage has a section of its own."""
+
+    root: str = Field(
+        "results",
+        pattern=r"^[\w./-]+$",
+        description="Folder of the results; studies don't share one.",
+    )
+    models: tuple[str, ...] = Field(
+        ("smollm2",), min_length=1, description="Models, by their names in config/models.yaml."
+    )
+    compute: ComputeSettings = Field(ComputeSettings(), description="How models are run.")
+    essays: EssaysSettings = Field(EssaysSettings(), description="Corpus and roles.")
+    pairs: PairsSettings = Field(PairsSettings(), description="Training data.")
+    finetune: FinetuneSettings = Field(FinetuneSettings(), description="Training.")
+    writing: WritingSettings = Field(WritingSettings(), description="Texts of the runs.")
+    forms: FormsSettings = Field(FormsSettings(), description="Ways of putting items.")
+    questionnaire: QuestionnaireSettings = Field(
+        QuestionnaireSettings(), description="Instrument, targets and contexts."
+    )
+    judge: JudgeSettings = Field(JudgeSettings(), description="The reading judge.")
+    metrics: MetricsSettings = Field(MetricsSettings(), description="Figures and uncertainty.")
+    report: ReportSettings = Field(ReportSettings(), description="The page.")
+
+    @field_validator("root")
+    @classmethod
+    def _inside(cls, value: str) -> str:
+        if value.startswith("/") or ".." in Path(value).parts:
+            raise ValueError("the root must be a folder inside the project, such as results/mine")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _own_texts_exist(self) -> StudySettings:
+        asked, written = self.questionnaire.profiles, self.writing.profiles
+        if "own" in self.questionnaire.contexts and written < asked:
+            raise ValueError(
+                f"questionnaire.contexts has own, which needs a text for each of the {asked} "
+                f"profiles; set writing.profiles (now {written}) to {asked}"
+            )
+        return self
+
+
+@dataclass(frozen=True)
+class Run:
+    """One model of a study."""
+
+    label: str
+    model: str
+    method: str
+    seed: int
+
+    @property
+    def is_base(self) -> bool:
+        """Whether nothing was trained."""
+        return self.method == "base"
+
+
+@dataclass(frozen=True)
+class Study:
+    """Checked settings, the models that they name, and the runs."""
+
+    settings: StudySettings
+    models: dict[str, ModelSettings]
+    runs: dict[str, Run]
+
+    def base_of(self, run: str) -> str:
+        """Label of the run of the same model that nothing was trained for."""
+        return f"{self.runs[run].model}-base"
+
+    @property
+    def corpus_kind(self) -> str:
+        """Whether the essays were ``composed`` or are ``human``; reports must not mix them up."""
+        source = self.settings.essays.source
+        composed = source.kind == "embedded" or source.composed
+        return "composed" if composed else "human"
+
+    def slice(self, *sections: str) -> dict[str, Any]:
+        """The named sections of the settings as plain values."""
+        return self.settings.model_dump(mode="json", include=set(sections))
+
+
+def load_study(values: dict[str, Any] | None, *, source: str) -> Study:
+    """Check the settings of a study and list its runs.
+
+    Parameters
+    ----------
+    values
+        What the settings file (and ``--config``) gave.
+    source
+        Where they come from, for messages.
+
+    Raises
+    ------
+    ValueError
+        Naming file, key, value, what is allowed and the nearest valid key.
+    """
+    settings = parse_settings(StudySettings, values, source=source)
+    known = load_models(MODELS_FILE)
+    for name in settings.models:
+        if name not in known:
+            raise ValueError(
+                f"{source}: models: no model {name!r} in {MODELS_FILE}; there are "
+                + ", ".join(sorted(known))
+            )
+    runs: dict[str, Run] = {}
+    for model in dict.fromkeys(settings.models):
+        runs[f"{model}-base"] = Run(f"{model}-base", model, "base", 0)
+        for method in dict.fromkeys(settings.finetune.methods):
+            for seed in dict.fromkeys(settings.finetune.seeds):
+                label = f"{model}-{method}-s{seed}"
+                runs[label] = Run(label, model, method, seed)
+    return Study(settings, {name: known[name] for name in settings.models}, runs)
+
+
+def load_models(path: Path) -> dict[str, ModelSettings]:
+    """Read the models that studies can name. Raises ValueError naming the file and the key."""
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {
+        name: parse_settings(ModelSettings, entry, source=f"{path}: {name}")
+        for name, entry in values.items()
+    }
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """A settings file's content.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing, no YAML, or doesn't hold keys and values.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such settings file") from None
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: not valid YAML ({error})") from None
+    if values is not None and not isinstance(values, dict):
+        raise ValueError(f"{path}: expected keys and values, found {type(values).__name__}")
+    return values or {}

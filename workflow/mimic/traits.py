@@ -1,0 +1,76 @@
+"""The five traits and the 32 profiles."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+TRAITS = ("openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism")
+LETTERS = "OCEAN"
+
+_LABEL = re.compile(r"O([+-])C([+-])E([+-])A([+-])N([+-])")
+
+
+@dataclass(frozen=True, order=True)
+class Profile:
+    """High (True) or low (False) for each trait, in the order of `TRAITS`."""
+
+    levels: tuple[bool, bool, bool, bool, bool]
+
+    @classmethod
+    def parse(cls, label: str) -> Profile:
+        """Read a label such as ``O+C-E+A-N+``.
+
+        Raises
+        ------
+        ValueError
+            If the label is not of that form.
+        """
+        match = _LABEL.fullmatch(label)
+        if match is None:
+            raise ValueError(f"{label!r} is not a profile; write one like O+C-E+A-N+")
+        return cls(tuple(sign == "+" for sign in match.groups()))  # type: ignore[arg-type]
+
+    def __str__(self) -> str:
+        pairs = zip(LETTERS, self.levels, strict=True)
+        return "".join(letter + ("+" if high else "-") for letter, high in pairs)
+
+    def words(self) -> str:
+        """The profile in words: ``high openness, low conscientiousness, …``."""
+        return ", ".join(
+            f"{'high' if high else 'low'} {trait}"
+            for trait, high in zip(TRAITS, self.levels, strict=True)
+        )
+
+
+ALL_PROFILES = tuple(
+    Profile(levels)  # type: ignore[arg-type]
+    for levels in itertools.product((True, False), repeat=len(TRAITS))
+)
+
+
+def balanced_profiles(count: int) -> tuple[Profile, ...]:
+    """All 32 profiles, or the 16 of the half fraction with an even number of low traits.
+
+    The half fraction has the defining relation I = OCEAN: resolution V, so that main effects and
+    two-trait interactions are not confounded with each other.
+
+    Raises
+    ------
+    ValueError
+        If `count` is neither 16 nor 32.
+    """
+    if count == 32:
+        return ALL_PROFILES
+    if count == 16:
+        return tuple(p for p in ALL_PROFILES if p.levels.count(False) % 2 == 0)
+    raise ValueError(f"{count} profiles are not a balanced set; allowed are 16 and 32")
+
+
+def design_matrix(profiles: Iterable[Profile]) -> np.ndarray:
+    """Target levels as ±1, shape (profiles, 5)."""
+    return np.array([[1.0 if high else -1.0 for high in p.levels] for p in profiles])

@@ -1,0 +1,1 @@
+"""Writing: each run writes texts for profiles and situations."""

@@ -1,0 +1,40 @@
+"""Settings of the writing stage."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from mimic.settings import Settings
+
+
+class WritingSettings(Settings):
+    """What each run writes."""
+
+    profiles: Literal[16, 32] = Field(16, description="Balanced set of targets to write for.")
+    situations: dict[str, str] = Field(
+        {
+            "evening": "It is late in the evening. Tell what happened today and what you think "
+            "of it.",
+            "waiting": "You are waiting for a bus. Write what you see around you and what is on "
+            "your mind.",
+        },
+        min_length=1,
+        description="Name and request of each situation; none of them is trained on.",
+    )
+    samples: int = Field(1, ge=1, description="Texts for each profile and situation.")
+    max_new_tokens: int = Field(90, ge=8, description="Longest text, in tokens.")
+    temperature: float = Field(
+        0.0, ge=0, le=2, description="0 writes greedily, as published; above 0 samples."
+    )
+    batch_size: int = Field(32, ge=1, description="Texts that are written side by side.")
+    seed: int = Field(1, ge=0, description="Seed of the sampling.")
+
+    @field_validator("situations")
+    @classmethod
+    def _plain_names(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, request in value.items():
+            if not name.isidentifier() or not request.strip():
+                raise ValueError(f"situation {name!r} needs a plain name and a request")
+        return value

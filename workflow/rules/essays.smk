@@ -1,0 +1,34 @@
+# essays: a corpus
+#   -> essays/  essays.csv (checked, with roles), rejected.csv (with reasons), summary.json
+# Steps: mimic.essays.prepare
+
+
+rule essays:
+    input:
+        **{name: ancient(path) for name, path in corpus_file().items()},
+    output:
+        manifest=f"{ROOT}/essays/manifest.json",
+        essays=f"{ROOT}/essays/essays.csv",
+        rejected=f"{ROOT}/essays/rejected.csv",
+        summary=f"{ROOT}/essays/summary.json",
+    log:
+        f"{ROOT}/logs/essays.log",
+    benchmark:
+        f"{ROOT}/benchmarks/essays.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    params:
+        name="essays",
+        spec=spec(
+            "essays.prepare",
+            group="data",
+            settings=study.slice("essays"),
+            sources=corpus_file(),
+        ),
+        files=files,
+    message:
+        "essays: checking the corpus and giving its essays roles"
+    shell:
+        RUN

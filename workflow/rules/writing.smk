@@ -1,0 +1,36 @@
+# writing: model, adapter, essays (to find copies)
+#   -> writing/{run}/  texts.csv, hygiene.json
+# Steps: mimic.writing.write
+
+
+rule writing:
+    input:
+        model=lambda w: f"{ROOT}/models/{study.runs[w.run].model}/manifest.json",
+        adapter=adapter_of,
+        essays=f"{ROOT}/essays/essays.csv",
+        trait_words=ancient(TRAIT_WORDS),
+    output:
+        manifest=f"{ROOT}/writing/{{run}}/manifest.json",
+        texts=f"{ROOT}/writing/{{run}}/texts.csv",
+        hygiene=f"{ROOT}/writing/{{run}}/hygiene.json",
+    log:
+        f"{ROOT}/logs/writing/{{run}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/writing/{{run}}.tsv"
+    threads: study.settings.compute.threads
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        name="writing {run}",
+        spec=spec(
+            "writing.write",
+            group="train",
+            settings=study.slice("writing", "compute"),
+            sources={"trait_words": TRAIT_WORDS},
+        ),
+        files=files,
+    message:
+        "writing: {wildcards.run} writes its texts"
+    shell:
+        RUN
