@@ -23,7 +23,8 @@ def essays_table(copies: int = 4) -> pd.DataFrame:
     for copy in range(copies):
         for profile in ALL_PROFILES:
             levels = dict(zip(TRAITS, profile.levels, strict=True))
-            words = [*rng.choice(WORDS, 30), *(SIGNALS[t] for t in TRAITS if levels[t])]
+            words = [*rng.choice(WORDS, 20), *(SIGNALS[t] for t in TRAITS * 3 if levels[t])]
+            rng.shuffle(words)
             index = len(rows)
             rows.append(
                 {
@@ -120,7 +121,9 @@ def test_training_is_repeatable_and_sees_role_e_alone(tmp_path: Path, judge: Pat
 
 def test_probabilities_have_their_columns_and_follow_the_text(tmp_path: Path, judge: Path):
     found = run_read(
-        tmp_path / "read", judge, ["the cat went river party", "timetable gift thunder", "", "NA"]
+        tmp_path / "read",
+        judge,
+        ["the cat river party party river", "gift thunder timetable gift", "", "NA"],
     )
     assert list(found.columns) == [
         "id", "profile", "situation", "sample", "copied", "deleted", *TRAITS

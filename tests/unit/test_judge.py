@@ -41,7 +41,9 @@ def planted(count: int = 64, seed: int = 0) -> tuple[list[str], Corpus]:
     rng = np.random.default_rng(seed)
     high = np.tile(design_matrix(ALL_PROFILES) > 0, (count // 32 + 1, 1))[:count]
     texts = [
-        f"{text} {' '.join(word for word, on in zip(SIGNALS * 3, np.tile(row, 3)) if on)}"
+        " ".join(
+            [text, *(word for word, on in zip(SIGNALS, row, strict=True) for _ in "123" if on)]
+        )
         for text, row in zip(noise_texts(count, rng), high, strict=True)
     ]
     return texts, Corpus({"tfidf": count_terms(texts)[0]}, high, np.arange(count))
@@ -65,17 +67,21 @@ def test_planted_signal_is_found():
 
 
 def test_random_labels_are_at_chance_under_nesting_though_not_for_the_winner():
-    settings = JudgeSettings(features=("minilm",), c_values=(0.1, 1.0, 10.0, 100.0))
+    settings = JudgeSettings(features=("minilm",), c_values=(0.1, 100.0), folds=4)
     nested, areas, winners = [], [], []
-    for seed in range(12):
-        corpus = embeddings(32, np.random.default_rng(seed))
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        corpus = embeddings(32, rng)
+        # As many high as low ones: otherwise a judge without signal rightly answers the majority.
+        high = np.array([rng.permutation(32) < 16 for _ in TRAITS]).T
+        corpus = Corpus(corpus.features, high, corpus.clusters)
         probabilities, folds = nested_probabilities(corpus, settings)
-        nested.append(np.mean((probabilities >= 0.5) == corpus.high))
-        areas += [auc(corpus.high[:, t], probabilities[:, t], folds).value for t in range(5)]
+        nested.append(np.mean((probabilities >= 0.5) == high))
+        areas += [auc(high[:, t], probabilities[:, t], folds).value for t in range(5)]
         selection = train_classifier(corpus, settings).selection
         winners.append(max(candidate.mean_accuracy for candidate in selection))
-    # 12 × 32 × 5 decisions: standard error 0.011, a little more for the shared essays.
-    assert abs(np.mean(nested) - 0.5) < 0.035
+    # 8 x 32 x 5 decisions have a standard error of 0.014; the 40 AUC one of about 0.02.
+    assert abs(np.mean(nested) - 0.5) < 0.04
     assert abs(np.mean(areas) - 0.5) < 0.06
     assert np.mean(winners) > np.mean(nested)
 

@@ -16,6 +16,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from mimic.judge.features import Matrix, inverse_document_frequency, weigh_terms
 from mimic.judge.settings import Features, JudgeSettings
@@ -244,14 +245,16 @@ def _fit(matrix: Matrix, high: np.ndarray, c: float) -> tuple[np.ndarray, np.nda
     columns = matrix[:, used]
     coefficients = np.zeros((len(TRAITS), matrix.shape[1]))
     intercepts = np.zeros(len(TRAITS))
-    for trait, levels in enumerate(high.T):
-        if levels.all() or not levels.any():
-            # A small training part may lack a level: Laplace's rule of succession then.
-            intercepts[trait] = np.log(len(levels) + 1) * (1 if levels.all() else -1)
-            continue
-        model = LogisticRegression(C=c, max_iter=1000).fit(columns, levels)
-        coefficients[trait, used] = model.coef_[0]
-        intercepts[trait] = model.intercept_[0]
+    # Threads cost more than they save on matrices this small, and change the last digits.
+    with threadpool_limits(limits=1):
+        for trait, levels in enumerate(high.T):
+            if levels.all() or not levels.any():
+                # A small training part may lack a level: Laplace's rule of succession then.
+                intercepts[trait] = np.log(len(levels) + 1) * (1 if levels.all() else -1)
+                continue
+            model = LogisticRegression(C=c, max_iter=1000).fit(columns, levels)
+            coefficients[trait, used] = model.coef_[0]
+            intercepts[trait] = model.intercept_[0]
     return coefficients, intercepts
 
 

@@ -30,7 +30,8 @@ def main(job: Job) -> None:
     paths = zip(contexts, job.inputs["answers"], job.inputs["base_answers"], strict=True)
     for context, path, base_path in paths:
         say(f"figures of {run['label']}, context {context}")
-        answers, base = load_answers(path), load_answers(base_path)
+        answers = load_answers(path.with_name("answers.parquet"))
+        base = load_answers(base_path.with_name("answers.parquet"))
         check_same_layout(answers, base, context=context)
         questionnaire[context] = questionnaire_figures(answers, None if is_base else base, settings)
         prompt_only[context] = exact_match(base, cut=settings.cut)
@@ -44,7 +45,7 @@ def main(job: Job) -> None:
         "texts": text_figures(load_probabilities(job.input("probabilities")), settings),
         "baselines": {
             "uniform": UNIFORM,
-            "modal_profile": modal_profile(job.folder("essays") / "essays.csv"),
+            "modal_profile": modal_profile(job.input("essays")),
             "prompt_only": {
                 "questionnaire": prompt_only,
                 "texts": text_exact_match(load_probabilities(job.input("base_probabilities"))),

@@ -37,9 +37,14 @@ def group_versions(group: str) -> dict[str, str]:
     waiting = [Requirement(text) for text in [*project["dependencies"], *groups[group]]]
     direct = {canonicalize_name(requirement.name) for requirement in waiting}
     found: dict[str, str] = {}
+    seen: set[tuple[str, frozenset[str]]] = set()
     while waiting:
         requirement = waiting.pop()
         name = canonicalize_name(requirement.name)
+        # With other extras a distribution needs other distributions.
+        if (name, frozenset(requirement.extras)) in seen:
+            continue
+        seen.add((name, frozenset(requirement.extras)))
         try:
             distribution = _distribution(name)
         except metadata.PackageNotFoundError:
@@ -48,8 +53,6 @@ def group_versions(group: str) -> dict[str, str]:
                     f"{requirement} is not installed; run `make install`, then try again"
                 ) from None
             continue
-        if name in found and not requirement.extras:
-            continue
         found[name] = distribution.version
         extras = requirement.extras or {""}
         for text in distribution.requires or []:
@@ -57,7 +60,7 @@ def group_versions(group: str) -> dict[str, str]:
             wanted = needed.marker is None or any(
                 needed.marker.evaluate({"extra": extra}) for extra in extras
             )
-            if wanted and canonicalize_name(needed.name) not in found:
+            if wanted:
                 waiting.append(needed)
     return dict(sorted(found.items()))
 

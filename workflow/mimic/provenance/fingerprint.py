@@ -111,6 +111,9 @@ def _imports(tree: ast.AST, *, package: str, path: Path) -> list[str]:
             found.extend(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
+            if hidden := _DYNAMIC & {alias.name for alias in node.names}:
+                # Under another name its calls would not be seen below.
+                _refuse(path, node.lineno, *hidden)
             if node.level:
                 above = package.split(".")
                 above = above[: len(above) - node.level + 1]
@@ -121,9 +124,13 @@ def _imports(tree: ast.AST, *, package: str, path: Path) -> list[str]:
             function = node.func
             name = getattr(function, "attr", getattr(function, "id", ""))
             if name in _DYNAMIC:
-                raise ValueError(
-                    f"{path}:{node.lineno}: {name}() hides from the fingerprint what it imports; "
-                    "write a plain import statement"
-                )
+                _refuse(path, node.lineno, name)
     ours = [name for name in found if name == PACKAGE or name.startswith(f"{PACKAGE}.")]
     return [name for name in ours if _file_of(name) is not None]
+
+
+def _refuse(path: Path, line: int, *names: str) -> None:
+    raise ValueError(
+        f"{path}:{line}: {', '.join(names)}() hides from the fingerprint what it imports; "
+        "write a plain import statement"
+    )

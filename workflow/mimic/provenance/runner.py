@@ -49,6 +49,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--files", required=True, help="canonical JSON, from specs.files")
     parser.add_argument("--log", required=True, type=Path)
     arguments = parser.parse_args(argv)
+    try:
+        return _run(arguments)
+    except (OSError, ValueError) as error:
+        _tell(arguments.name, f"failed: {error}")
+        return 1
+
+
+def _run(arguments: argparse.Namespace) -> int:
     spec = json.loads(arguments.spec)
     files = json.loads(arguments.files)
     inputs = {name: [Path(p) for p in paths] for name, paths in files["inputs"].items()}
@@ -152,14 +160,20 @@ def _run_step(name: str, spec: dict[str, Any], job_file: Path, log: Path) -> int
     watch = threading.Thread(target=_watch_parent, args=(process, ended), daemon=True)
     watch.start()
     assert process.stdout is not None  # it was asked for
-    with log.open("w", encoding="utf-8") as handle:
-        for line in process.stdout:
-            handle.write(line)
-            handle.flush()
-            if line.startswith((PROGRESS_MARK, "error: ")):
-                _tell(name, line.removeprefix(PROGRESS_MARK).rstrip())
-    status = process.wait()
-    ended.set()
+    try:
+        with log.open("w", encoding="utf-8") as handle:
+            for line in process.stdout:
+                handle.write(line)
+                handle.flush()
+                if line.startswith((PROGRESS_MARK, "error: ")):
+                    _tell(name, line.removeprefix(PROGRESS_MARK).rstrip())
+    except BaseException:
+        # A full disk or a closed terminal: no step goes on without its runner.
+        _signal_group(process, signal.SIGKILL)
+        raise
+    finally:
+        status = process.wait()
+        ended.set()
     return status if status >= 0 else 128 - status
 
 
@@ -176,11 +190,19 @@ def _watch_parent(process: subprocess.Popen[str], ended: threading.Event) -> Non
     """
     starter = _starter()
     while starter is not None and not ended.wait(PARENT_CHECK_S):
-        if not starter.is_running():
+        if not _alive(starter):
             _signal_group(process, signal.SIGTERM)
             if not ended.wait(TERMINATE_GRACE_S):
                 _signal_group(process, signal.SIGKILL)
             return
+
+
+def _alive(process: psutil.Process) -> bool:
+    """Whether a process runs; one that ended and that nobody waited for doesn't."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _starter() -> psutil.Process | None:
@@ -188,7 +210,8 @@ def _starter() -> psutil.Process | None:
     parents = psutil.Process().parents()
     for parent in parents:
         try:
-            if any("snakemake" in part for part in parent.cmdline()[:3]):
+            # By the file's name: a project folder may have the word in its own.
+            if any(Path(part).name == "snakemake" for part in parent.cmdline()[:3]):
                 return parent
         except psutil.Error:
             continue

@@ -7,6 +7,7 @@ An entry ``<store>/<identity>/`` holds a step's files, ``manifest.json`` (each f
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -23,6 +24,7 @@ from mimic.files import canonical_json, read_json, sha256_file, write_json
 
 MANIFEST = "manifest.json"
 RECORD = "record.json"
+LOCK_WRITING_S = 30.0
 
 
 def identity_of(*, spec: Any, inputs: dict[str, list[str]]) -> str:
@@ -130,8 +132,7 @@ class Store:
             try:
                 handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
             except FileExistsError:
-                if _abandoned(path):
-                    path.unlink(missing_ok=True)
+                if _removed_abandoned(path):
                     continue
                 if not told:
                     print(f"waiting: another job makes {identity[:12]}", flush=True)
@@ -147,13 +148,27 @@ class Store:
             path.unlink(missing_ok=True)
 
 
+def _removed_abandoned(lock: Path) -> bool:
+    """Remove an abandoned lock; one process at a time, lest a waiting one remove the next lock."""
+    with lock.with_name("takeover").open("w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        if not _abandoned(lock):
+            return False
+        lock.unlink()
+        return True
+
+
 def _abandoned(lock: Path) -> bool:
     """Whether the lock's owner was a process of this host that is gone."""
     try:
-        owner = json.loads(lock.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        # Gone already, or its owner is just writing it.
+        text, age_s = lock.read_text(), time.time() - lock.stat().st_mtime
+    except FileNotFoundError:
         return False
+    try:
+        owner = json.loads(text)
+    except json.JSONDecodeError:
+        # Its owner is just writing it, or ended before it could.
+        return age_s > LOCK_WRITING_S
     if owner["host"] != socket.gethostname():
         return False
     try:

@@ -117,7 +117,8 @@ def exact_match(study: dict[str, Any]) -> Drawing:
             title="Exact match by run",
             caption=f"Dot and line: exact match with its 95 % interval. Dotted line: a profile "
             f"drawn at random, {percent(uniform, 3)}. Dash-dotted line: always the corpus’s most "
-            f"frequent profile, {percent(modal)}. Upright stroke: the base model with the prompt alone.",
+            f"frequent profile, {percent(modal)}. Upright stroke: the base model with the prompt "
+            "alone.",
             description="Exact match: " + "; ".join(said) + ".",
         )
 

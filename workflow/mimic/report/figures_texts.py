@@ -19,7 +19,7 @@ _HYGIENE = (
     ("with trait words, %", "with_trait_words", True),
     ("copied, %", "copied", True),
     ("empty, %", "empty", True),
-    ("all different, %", "distinct", True),
+    ("distinct, %", "distinct", True),
     ("repeated 4-grams, %", "mean_repetition", False),
     ("mean length, tokens", "mean_tokens", False),
 )
@@ -165,7 +165,7 @@ def hygiene(study: dict[str, Any]) -> Drawing:
             canvas,
             name="hygiene",
             title="Writing hygiene by run",
-            caption="Texts are judged with trait words masked and copied texts set aside. Copying "
+            caption="Trait words would give the target away to the judge. Copying "
             "shows memory, not induction; repetition and few different texts show a model that "
             "broke. The five shares run from 0 to 100\N{NO-BREAK SPACE}%.",
             description="Bars for each run: "
@@ -200,5 +200,5 @@ def _mark(axis: Axes, estimate: dict[str, Any], row: float, colour: str, marker:
 
 def read_log(values: pd.DataFrame) -> pd.DataFrame:
     """The rows of a training log that hold a finite loss."""
-    finite = values[np.isfinite(values["loss"])]
-    return finite[["step", "loss"]].reset_index(drop=True)
+    finite = np.isfinite(values["loss"].to_numpy(dtype=float))
+    return pd.DataFrame({column: values[column].to_numpy()[finite] for column in ("step", "loss")})

@@ -6,7 +6,7 @@ import statistics
 from typing import Any
 
 from mimic.report.facts import changes, context_words, contexts, is_trained, learning
-from mimic.report.numbers import NONE, Cell, Table, number, p_value, percent
+from mimic.report.numbers import Cell, Table, number, p_value, percent
 from mimic.traits import TRAITS
 
 Run = dict[str, Any]
@@ -133,7 +133,7 @@ def judge(study: dict[str, Any]) -> Table:
         [
             Cell("mean"),
             *(table.share(part["mean_accuracy"]) for part in parts),
-            *(_mean_auc(part) for part in parts),
+            *(_mean_auc(table, part) for part in parts),
             Cell(percent(majority)),
         ]
     )
@@ -141,9 +141,9 @@ def judge(study: dict[str, Any]) -> Table:
         [
             Cell("exact match"),
             *(table.share(part["exact_match"]) for part in parts),
-            Cell(NONE),
-            Cell(NONE),
-            Cell(NONE),
+            Cell(""),
+            Cell(""),
+            Cell(""),
         ]
     )
     return table
@@ -191,7 +191,7 @@ def hygiene(study: dict[str, Any]) -> Table:
         [
             "Run",
             "Texts",
-            "All different",
+            "Distinct",
             "Empty",
             "With trait words",
             "Copied",
@@ -267,10 +267,10 @@ def _learning(table: Table, run: Run) -> Cell:
     return _VERDICTS[status]._replace(details=tuple(changes(run)) if status == "failed" else ())
 
 
-def _mean_auc(part: dict[str, Any]) -> Cell:
+def _mean_auc(table: Table, part: dict[str, Any]) -> Cell:
     values = [part["auc"][trait]["value"] for trait in TRAITS]
     if None in values:
-        return Cell(NONE)
+        return table.missing("A trait has no AUC.")
     return Cell(number(statistics.mean(values)))
 
 

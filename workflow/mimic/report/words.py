@@ -177,7 +177,7 @@ def _headline(study: dict[str, Any], trained: list[Run], found: list[Test]) -> s
     ]
     if stable:
         return f"{first} More stable than the base in all five traits: {listed(stable)}."
-    return f"{first} None is more stable than the base in all five traits."
+    return f"{first} No trained run is more stable than the base in all five traits."
 
 
 def _names(found: Iterable[Test]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from mimic.settings import Settings
 
@@ -17,19 +17,31 @@ class WritingSettings(Settings):
         {
             "evening": "It is late in the evening. Tell what happened today and what you think "
             "of it.",
-            "waiting": "You are waiting for a bus. Write what you see around you and what is on "
-            "your mind.",
         },
         min_length=1,
         description="Name and request of each situation; none of them is trained on.",
     )
-    samples: int = Field(1, ge=1, description="Texts for each profile and situation.")
+    samples: int = Field(
+        2,
+        ge=1,
+        description="Texts for each profile and situation; intervals need at least two, which "
+        "need a temperature above 0.",
+    )
     max_new_tokens: int = Field(90, ge=8, description="Longest text, in tokens.")
     temperature: float = Field(
-        0.0, ge=0, le=2, description="0 writes greedily, as published; above 0 samples."
+        0.7, ge=0, le=2, description="0 writes greedily, as published; above 0 samples."
     )
     batch_size: int = Field(32, ge=1, description="Texts that are written side by side.")
     seed: int = Field(1, ge=0, description="Seed of the sampling.")
+
+    @model_validator(mode="after")
+    def _samples_differ(self) -> WritingSettings:
+        if self.temperature == 0 and self.samples > 1:
+            raise ValueError(
+                f"with temperature 0 all {self.samples} samples would be the same text; "
+                "set samples to 1 or a temperature above 0"
+            )
+        return self
 
     @field_validator("situations")
     @classmethod

@@ -89,7 +89,7 @@ def generate(
             add_special_tokens=False,
         ).to(model.device)
         sampling = (
-            {"do_sample": True, "temperature": settings.temperature}
+            {"do_sample": True, "temperature": settings.temperature, "top_k": 0, "top_p": 1.0}
             if settings.temperature > 0
             else {"do_sample": False}
         )

@@ -1,0 +1,93 @@
+"""What tests share: the real tokenizer, a tiny model, a job maker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mimic.step import Job
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def project() -> Path:
+    """The project's folder."""
+    return PROJECT
+
+
+@pytest.fixture(scope="session")
+def smollm2_tokenizer() -> Any:
+    """The tokenizer of the embedded model, read from its GGUF."""
+    from transformers import AutoTokenizer
+
+    from mimic.models.fetch import gguf_path
+    from mimic.models.settings import ModelSettings
+
+    entry = yaml.safe_load((PROJECT / "config/models.yaml").read_text())["smollm2"]
+    path = gguf_path(ModelSettings(**entry).source)
+    return AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory, smollm2_tokenizer: Any) -> Path:
+    """The manifest of a tiny randomly initialised Llama with the real tokenizer."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    folder = tmp_path_factory.mktemp("tiny")
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        vocab_size=len(smollm2_tokenizer),
+        tie_word_embeddings=True,
+        # Wide enough that probabilities differ between prompts.
+        initializer_range=0.3,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=2,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    smollm2_tokenizer.save_pretrained(folder)
+    (folder / "manifest.json").write_text("{}")
+    return folder / "manifest.json"
+
+
+@pytest.fixture
+def make_job(tmp_path: Path) -> Callable[..., Job]:
+    """Makes a job that writes into a fresh folder."""
+
+    def make(
+        *, settings: dict[str, Any], inputs: dict[str, Path | list[Path]], out: str = "out"
+    ) -> Job:
+        folder = tmp_path / out
+        folder.mkdir()
+        listed = {
+            name: paths if isinstance(paths, list) else [paths] for name, paths in inputs.items()
+        }
+        return Job(name=f"test {out}", settings=settings, inputs=listed, out=folder)
+
+    return make
+
+
+@pytest.fixture
+def essays_csv(tmp_path: Path) -> Path:
+    """Twelve short essays with roles, as the essays stage writes them."""
+    from mimic.traits import TRAITS, balanced_profiles
+
+    lines = [",".join(["id", "text", *TRAITS, "profile", "words", "cluster", "role", "validation"])]
+    for number, profile in enumerate(balanced_profiles(16)[:12]):
+        levels = ",".join(str(int(high)) for high in profile.levels)
+        text = f"Today number {number} I went out early and met the neighbour who told a story."
+        lines.append(f"e{number},{text},{levels},{profile},15,{number},G,{int(number >= 8)}")
+    path = tmp_path / "essays.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
