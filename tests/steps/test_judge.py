@@ -12,8 +12,25 @@ from mimic.traits import ALL_PROFILES, TRAITS
 
 TRAIT_WORDS = Path(__file__).parents[2] / "workflow" / "resources" / "trait_words.yaml"
 SIGNALS = dict(zip(TRAITS, ["river", "timetable", "party", "gift", "thunder"], strict=True))
-WORDS = "the a cat house street went came then there some bread water green walked".split()
-SETTINGS = {"judge": {"features": ["tfidf"], "c_values": [1.0, 100.0], "threads": 1}}
+WORDS = [
+    "the",
+    "a",
+    "cat",
+    "house",
+    "street",
+    "went",
+    "came",
+    "then",
+    "there",
+    "some",
+    "bread",
+    "water",
+    "green",
+    "walked",
+]
+SETTINGS = {"judge": {"features": ["tfidf"], "c_values": [1.0, 100.0]}}
+HUMAN = {"corpus_kind": "human"}
+COMPUTE = {"compute": {"threads": 1}, "corpus_kind": "composed"}
 
 
 def essays_table(copies: int = 4) -> pd.DataFrame:
@@ -41,18 +58,16 @@ def essays_table(copies: int = 4) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def write_essays(folder: Path, table: pd.DataFrame, kind: str = "composed") -> Path:
+def write_essays(folder: Path, table: pd.DataFrame) -> Path:
     folder.mkdir()
     table.to_csv(folder / "essays.csv", index=False)
-    (folder / "summary.json").write_text(json.dumps({"kind": kind}))
-    (folder / "manifest.json").write_text("{}")
-    return folder / "manifest.json"
+    return folder / "essays.csv"
 
 
 def run_train(out: Path, essays: Path, settings: dict[str, Any] = SETTINGS) -> dict[str, Any]:
     out.mkdir()
     inputs = {"essays": [essays], "trait_words": [TRAIT_WORDS]}
-    train.main(Job(name="judge", settings=settings, inputs=inputs, out=out))
+    train.main(Job(name="judge", settings={**COMPUTE, **settings}, inputs=inputs, out=out))
     (out / "manifest.json").write_text("{}")
     figure: dict[str, Any] = json.loads((out / "figure.json").read_text())
     return figure
@@ -74,13 +89,12 @@ def run_read(
             "repetition": 0.0,
         }
     ).to_csv(out / "texts.csv", index=False)
-    (out / "manifest.json").write_text("{}")
     inputs = {
         "judge": [judge / "manifest.json"],
-        "texts": [out / "manifest.json"],
+        "texts": [out / "texts.csv"],
         "trait_words": [TRAIT_WORDS],
     }
-    read.main(Job(name="read", settings=settings or {}, inputs=inputs, out=out))
+    read.main(Job(name="read", settings={**COMPUTE, **(settings or {})}, inputs=inputs, out=out))
     return pd.read_csv(out / "probabilities.csv")
 
 
@@ -113,7 +127,7 @@ def test_training_is_repeatable_and_sees_role_e_alone(tmp_path: Path, judge: Pat
     table = essays_table()
     table.loc[table["role"] == "G", "text"] = "something else altogether"
     again = tmp_path / "again"
-    figure = run_train(again, write_essays(tmp_path / "essays", table, kind="human"))
+    figure = run_train(again, write_essays(tmp_path / "essays", table), SETTINGS | HUMAN)
     assert figure["reference_name"] == "human reference"
     for name in ("judge.npz", "judge.json"):
         assert (again / name).read_bytes() == (judge / name).read_bytes()

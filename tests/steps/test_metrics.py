@@ -18,6 +18,7 @@ from mimic.traits import TRAITS, balanced_profiles
 
 
 def write_answers(path: Path, *, sd: float, seed: int) -> Path:
+    path.parent.mkdir()
     generator = np.random.default_rng(seed)
     rows = []
     for profile in balanced_profiles(16):
@@ -92,10 +93,10 @@ def files(tmp_path: Path) -> dict[str, Path]:
     write_json(tmp_path / "learning.json", {"method": "sft", "steps": 9, "checks": [check]})
     write_json(tmp_path / "hygiene.json", {"texts": 32})
     return {
-        "run": write_answers(tmp_path / "run.parquet", sd=0.1, seed=1),
-        "base": write_answers(tmp_path / "base.parquet", sd=0.5, seed=2),
+        "run": write_answers(tmp_path / "run/answers.parquet", sd=0.1, seed=1),
+        "base": write_answers(tmp_path / "base/answers.parquet", sd=0.5, seed=2),
         "texts": write_probabilities(tmp_path / "probabilities.csv"),
-        "essays": essays / "manifest.json",
+        "essays": essays / "essays.csv",
         "judge": judge / "manifest.json",
         "learning": tmp_path / "learning.json",
         "hygiene": tmp_path / "hygiene.json",
@@ -158,7 +159,7 @@ def test_a_run_and_its_base_in_one_study(files: dict[str, Path], tmp_path: Path)
             inputs={
                 "runs": [out / "tiny-base.json", out / "tiny-sft.json"],
                 "judge": [files["judge"]],
-                "summary": [files["essays"]],
+                "summary": [files["essays"].with_name("summary.json")],
             },
             out=out,
         )

@@ -181,7 +181,7 @@ def test_a_saved_judge_gives_the_same_probabilities_and_bytes(tmp_path: Path, ki
         terms = ()
     settings = JudgeSettings(features=(kind,), c_values=(10.0,))  # type: ignore[arg-type]
     classifier = train_classifier(corpus, settings)
-    judge = make_judge(classifier, terms=terms, masked=True, threads=1, embedder_sha256="ab")
+    judge = make_judge(classifier, terms=terms, masked=True, embedder_sha256="ab")
     before = classifier.probabilities(corpus.features[kind])  # type: ignore[index]
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
@@ -190,12 +190,12 @@ def test_a_saved_judge_gives_the_same_probabilities_and_bytes(tmp_path: Path, ki
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
     loaded = load_judge(tmp_path / "a")
     if kind == "tfidf":
-        after = loaded.read(texts, embedder=None)
+        after = loaded.read(texts, embedder=None, threads=1)
         assert 0 < len(loaded.terms) < len(terms)
     else:
         after = loaded.classifier.probabilities(corpus.features["minilm"])
         with pytest.raises(ValueError, match="embedder"):
-            loaded.read(texts, embedder=None)
+            loaded.read(texts, embedder=None, threads=1)
     np.testing.assert_allclose(after, before, rtol=0, atol=1e-12)
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from report_example import described, example_study, write_inputs
 
 from mimic.report.build import main
 from mimic.report.facts import holm
 from mimic.report.words import answer, failures, limits
 from mimic.step import Job
-from report_example import described, example_study, write_inputs
 
 
 def build(folder: Path, study: dict[str, Any], **report: Any) -> Path:

@@ -36,6 +36,8 @@ def prepare_torch(compute: ComputeSettings, *, seed: int) -> None:
 
     torch.set_num_threads(compute.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    # Nothing here reads memory that was never written; filling it costs time at every operation.
+    torch.utils.deterministic.fill_uninitialized_memory = False
     transformers.set_seed(seed)
     transformers.utils.logging.disable_progress_bar()
 

@@ -6,7 +6,8 @@ A stage's ``settings.py`` subclasses `Settings`; ``study.py`` composes them.
 from __future__ import annotations
 
 import difflib
-from typing import Any, TypeVar, get_args
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 import pydantic
 from pydantic import BaseModel, ConfigDict
@@ -58,7 +59,8 @@ def _describe(model: type[BaseModel], problem: Any) -> str:
         hint = f" did you mean {near[0]!r}?" if near else ""
         return f"{key}: no such setting;{hint} allowed here: {', '.join(sorted(allowed))}"
     message = problem["msg"].removeprefix("Value error, ")
-    return f"{key} = {problem['input']!r}: {message}"
+    # What is wrong with the settings together has no key; the message names those concerned.
+    return f"{key} = {problem['input']!r}: {message}" if key else message
 
 
 def _walk(model: type[BaseModel], location: list[Any]) -> tuple[list[Any], type[BaseModel]]:
@@ -66,7 +68,12 @@ def _walk(model: type[BaseModel], location: list[Any]) -> tuple[list[Any], type[
     path: list[Any] = []
     section = model
     candidates: tuple[Any, ...] = ()
-    for part in location:
+    in_union = False
+    for place, part in enumerate(location):
+        if in_union and isinstance(part, str):
+            # Which member of a union of plain types was tried isn't a key of the file either.
+            in_union = False
+            continue
         tagged = [c for c in candidates if _tag(c) == part]
         if tagged:
             # A tag of a union isn't a key of the file; it says which member was meant.
@@ -76,12 +83,13 @@ def _walk(model: type[BaseModel], location: list[Any]) -> tuple[list[Any], type[
             continue
         path.append(part)
         field = section.model_fields.get(part) if isinstance(part, str) else None
-        if field is not None and part != location[-1]:
+        if field is not None and place < len(location) - 1:
             members = get_args(field.annotation) or (field.annotation,)
             candidates = tuple(m for m in members if isinstance(m, type))
             models = [m for m in candidates if issubclass(m, BaseModel)]
             if len(models) == 1:
                 section = models[0]
+            in_union = not models and get_origin(field.annotation) in (Union, UnionType)
     return path, section
 
 

@@ -33,8 +33,8 @@ class StudySettings(Settings):
 
     root: str = Field(
         "results",
-        pattern=r"^[\w./-]+$",
-        description="Folder of the results; studies don't share one.",
+        pattern=r"^results(/[\w.-]+)*$",
+        description="Folder of the results, results or below it; studies don't share one.",
     )
     models: tuple[str, ...] = Field(
         ("smollm2",), min_length=1, description="Models, by their names in config/models.yaml."
@@ -54,10 +54,13 @@ class StudySettings(Settings):
 
     @field_validator("root")
     @classmethod
-    def _inside(cls, value: str) -> str:
-        if value.startswith("/") or ".." in Path(value).parts:
-            raise ValueError("the root must be a folder inside the project, such as results/mine")
-        return value.rstrip("/")
+    def _is_no_stage(cls, value: str) -> str:
+        # A job's folder is its own: what another study put there would be removed.
+        taken = {*cls.model_fields, "logs", "benchmarks", ".store", ".identities", ".."}
+        wrong = taken & set(value.split("/")[1:])
+        if wrong:
+            raise ValueError(f"{sorted(wrong)[0]!r} can't be part of it; name it results/mine, say")
+        return value
 
     @model_validator(mode="after")
     def _own_texts_exist(self) -> StudySettings:

@@ -14,7 +14,7 @@ from transformers import TrainerCallback
 
 from mimic.compute import ComputeSettings, load_model, load_tokenizer, prepare_torch
 from mimic.files import read_jsonl
-from mimic.finetune.settings import LoraSettings, TrainingSettings
+from mimic.finetune.settings import LoraSettings, PreferenceSettings, TrainingSettings
 from mimic.step import Job, Progress
 
 if TYPE_CHECKING:
@@ -84,10 +84,16 @@ def trainer_arguments(job: Job, settings: TrainingSettings, *, seed: int) -> dic
         "data_seed": seed,
         "bf16": False,
         "gradient_checkpointing": False,
-        "use_cpu": job.settings["compute"]["device"] == "cpu",
+        "use_cpu": job.parse(ComputeSettings, "compute").device == "cpu",
         "dataloader_pin_memory": False,
         "disable_tqdm": True,
     }
+
+
+def seen_pairs(train: list[dict[str, Any]], settings: PreferenceSettings) -> list[dict[str, Any]]:
+    """The training pairs that the steps reach, so that a check of some sees none untrained."""
+    reached = settings.steps * settings.batch_size * settings.accumulation
+    return train[: min(reached, settings.pairs or reached)]
 
 
 def as_dataset(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> datasets.Dataset:

@@ -17,19 +17,20 @@ from mimic.finetune.common import (
     as_dataset,
     load_material,
     save_adapter,
+    seen_pairs,
     trainer_arguments,
 )
 from mimic.finetune.learning import completion_log_probabilities, margin_check
-from mimic.finetune.settings import PreferenceSettings
+from mimic.finetune.settings import DpoSettings
 from mimic.step import Job, run_step, say
 
 
 def main(job: Job) -> None:
     """Write the adapter, ``training_log.csv`` and ``learning.json``."""
-    settings = job.parse(PreferenceSettings, "dpo")
+    settings = job.parse(DpoSettings, "dpo")
     material = load_material(job)
     log = Log(method="dpo", steps=settings.steps)
-    seen = material.train[: settings.steps * settings.batch_size * settings.accumulation]
+    seen = seen_pairs(material.train, settings)
     trainer = DPOTrainer(
         model=material.model,
         processing_class=material.tokenizer,

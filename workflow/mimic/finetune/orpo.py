@@ -18,19 +18,20 @@ from mimic.finetune.common import (
     as_dataset,
     load_material,
     save_adapter,
+    seen_pairs,
     trainer_arguments,
 )
 from mimic.finetune.learning import completion_log_probabilities, margin_check
-from mimic.finetune.settings import PreferenceSettings
+from mimic.finetune.settings import OrpoSettings
 from mimic.step import Job, run_step, say
 
 
 def main(job: Job) -> None:
     """Write the adapter, ``training_log.csv`` and ``learning.json``."""
-    settings = job.parse(PreferenceSettings, "orpo")
+    settings = job.parse(OrpoSettings, "orpo")
     material = load_material(job)
     log = Log(method="orpo", steps=settings.steps)
-    seen = material.train[: settings.steps * settings.batch_size * settings.accumulation]
+    seen = seen_pairs(material.train, settings)
     trainer = ORPOTrainer(
         model=material.model,
         processing_class=material.tokenizer,

@@ -25,16 +25,16 @@ class LoraSettings(Settings):
 class TrainingSettings(Settings):
     """What every method has."""
 
-    steps: int = Field(30, ge=1, description="Optimizer steps.")
+    steps: int = Field(20, ge=1, description="Optimizer steps.")
     learning_rate: float = Field(5e-4, gt=0, lt=1, description="Peak learning rate.")
     batch_size: int = Field(2, ge=1, description="Examples (or pairs) in one forward pass.")
     accumulation: int = Field(1, ge=1, description="Forward passes for each optimizer step.")
-    warmup_steps: int = Field(3, ge=0, description="Steps over which the learning rate rises.")
+    warmup_steps: int = Field(2, ge=0, description="Steps over which the learning rate rises.")
     schedule: Literal["linear", "cosine", "constant_with_warmup"] = Field(
         "linear", description="Course of the learning rate after warm-up."
     )
     max_length: int = Field(
-        320, ge=16, description="Longest prompt and essay together, in tokens; the rest is cut."
+        256, ge=16, description="Longest prompt and essay together, in tokens; the rest is cut."
     )
 
 
@@ -42,10 +42,31 @@ class PreferenceSettings(TrainingSettings):
     """What DPO and ORPO add."""
 
     beta: float = Field(0.1, gt=0, description="Strength of the preference term.")
+    pairs: int | None = Field(
+        10,
+        ge=2,
+        description="Training pairs that are used, the first of the mixed order; null for all. "
+        "With fewer pairs than steps × batch each is seen more than once.",
+    )
     checked_pairs: int = Field(
-        12, ge=2, description="Training and validation pairs on which the reward margin is checked."
+        8, ge=2, description="Training and validation pairs on which the reward margin is checked."
     )
     batch_size: int = Field(1, ge=1, description="Pairs in one forward pass.")
+
+
+# Methods with defaults of their own are classes of their own: a settings file that names one key
+# of a section leaves the section's other defaults as they are.
+class DpoSettings(PreferenceSettings):
+    """Direct preference optimisation."""
+
+    learning_rate: float = Field(3e-4, gt=0, lt=1, description="Peak learning rate.")
+
+
+class OrpoSettings(PreferenceSettings):
+    """Odds ratio preference optimisation."""
+
+    learning_rate: float = Field(1e-3, gt=0, lt=1, description="Peak learning rate.")
+    beta: float = Field(0.3, gt=0, description="Strength of the preference term.")
 
 
 class FinetuneSettings(Settings):
@@ -57,9 +78,5 @@ class FinetuneSettings(Settings):
     seeds: tuple[int, ...] = Field((1,), min_length=1, description="One run for each seed.")
     lora: LoraSettings = Field(LoraSettings(), description="The adapter of every method.")
     sft: TrainingSettings = Field(TrainingSettings(), description="Supervised fine-tuning.")
-    dpo: PreferenceSettings = Field(
-        PreferenceSettings(), description="Direct preference optimisation."
-    )
-    orpo: PreferenceSettings = Field(
-        PreferenceSettings(), description="Odds ratio preference optimisation."
-    )
+    dpo: DpoSettings = Field(DpoSettings(), description="Direct preference optimisation.")
+    orpo: OrpoSettings = Field(OrpoSettings(), description="Odds ratio preference optimisation.")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mimic.compute import ComputeSettings
 from mimic.files import sha256_file
 from mimic.judge.features import embedder_folder
 from mimic.judge.inputs import masked_texts, read_table
@@ -20,13 +21,15 @@ def main(job: Job) -> None:
     """Write ``probabilities.csv``: for each text the probability of high on each trait."""
     judge = load_judge(job.folder("judge"))
     texts_file = job.input("texts")
-    if texts_file.name == "manifest.json":
-        texts_file = texts_file.parent / "texts.csv"
     texts = read_table(texts_file, columns=[*KEPT, "text"])
     seen, deleted = masked_texts(
         list(texts["text"]), trait_words=job.input("trait_words"), masked=judge.masked
     )
-    probabilities = judge.read(seen, embedder=_embedder(job, judge))
+    probabilities = judge.read(
+        seen,
+        embedder=_embedder(job, judge),
+        threads=job.parse(ComputeSettings, "compute").threads,
+    )
     table = texts[KEPT].assign(deleted=deleted)
     traits = pd.DataFrame(probabilities, columns=list(TRAITS), index=table.index)
     table = pd.concat([table, traits], axis=1)

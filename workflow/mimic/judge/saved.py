@@ -28,8 +28,6 @@ class Judge:
         The terms that it counts, in column order; empty for embeddings.
     masked
         Whether trait words are deleted before it reads.
-    threads
-        CPU threads of the embeddings.
     embedder_sha256
         Digest of the weights of the embedder; empty for words.
     """
@@ -37,13 +35,13 @@ class Judge:
     classifier: Classifier
     terms: tuple[str, ...]
     masked: bool
-    threads: int
     embedder_sha256: str
 
-    def read(self, texts: Sequence[str], *, embedder: Path | None) -> np.ndarray:
+    def read(self, texts: Sequence[str], *, embedder: Path | None, threads: int) -> np.ndarray:
         """Probability of high, shape (texts, 5). The texts are masked already, if they are to be.
 
         `embedder` is the folder of the sentence embeddings; a judge of words needs none.
+        `threads` are the CPU threads of the embeddings.
 
         Raises
         ------
@@ -56,7 +54,7 @@ class Judge:
         elif embedder is None:
             raise ValueError("this judge reads sentence embeddings; name the embedder's folder")
         else:
-            matrix = embed(texts, folder=embedder, threads=self.threads)
+            matrix = embed(texts, folder=embedder, threads=threads)
         return self.classifier.probabilities(matrix)
 
 
@@ -65,17 +63,16 @@ def make_judge(
     *,
     terms: Sequence[str],
     masked: bool,
-    threads: int,
     embedder_sha256: str,
 ) -> Judge:
     """A judge from a classifier of counts of `terms` or of embeddings; weightless terms go."""
     if classifier.features != "tfidf":
-        return Judge(classifier, (), masked, threads, embedder_sha256)
+        return Judge(classifier, (), masked, embedder_sha256)
     kept = np.flatnonzero(classifier.idf)
     slim = replace(
         classifier, idf=classifier.idf[kept], coefficients=classifier.coefficients[:, kept]
     )
-    return Judge(slim, tuple(terms[index] for index in kept.tolist()), masked, threads, "")
+    return Judge(slim, tuple(terms[index] for index in kept.tolist()), masked, "")
 
 
 def save_judge(judge: Judge, folder: Path) -> None:
@@ -97,7 +94,6 @@ def save_judge(judge: Judge, folder: Path) -> None:
             "calibrated": list(classifier.calibrated),
             "terms": list(judge.terms),
             "masked": judge.masked,
-            "threads": judge.threads,
             "embedder_sha256": judge.embedder_sha256,
         },
     )
@@ -131,6 +127,5 @@ def load_judge(folder: Path) -> Judge:
         classifier,
         tuple(values["terms"]),
         values["masked"],
-        values["threads"],
         values["embedder_sha256"],
     )

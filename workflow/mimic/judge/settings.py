@@ -36,6 +36,3 @@ class JudgeSettings(Settings):
         True, description="Whether trait words are deleted before the judge reads a text."
     )
     seed: int = Field(1, ge=0, description="Seed of the folds and of the bootstrap intervals.")
-    threads: int = Field(
-        2, ge=1, description="CPU threads for the embeddings; the last digits can depend on them."
-    )

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mimic.files import read_json, sha256_file, write_json
+from mimic.compute import ComputeSettings
+from mimic.files import sha256_file, write_json
 from mimic.judge.classifier import (
     Corpus,
     deletion_probabilities,
@@ -26,7 +27,8 @@ from mimic.traits import TRAITS
 def main(job: Job) -> None:
     """Write ``judge.npz``, ``judge.json`` and ``figure.json``."""
     settings = job.parse(JudgeSettings, "judge")
-    essays_file = job.folder("essays") / "essays.csv"
+    threads = job.parse(ComputeSettings, "compute").threads
+    essays_file = job.input("essays")
     essays = read_table(essays_file, columns=["text", "cluster", "role", *TRAITS])
     check_roles(essays, essays_file)
     training, reference = (essays[essays["role"] == role] for role in ("E", "T"))
@@ -45,7 +47,7 @@ def main(job: Job) -> None:
     held_out: dict[Features, Matrix] = {}
     if "minilm" in settings.features:
         folder = Path(job.settings.get("embedder") or embedder_folder())
-        embeddings = embed(seen, folder=folder, threads=settings.threads)
+        embeddings = embed(seen, folder=folder, threads=threads)
         features["minilm"], held_out["minilm"] = embeddings[:count], embeddings[count:]
         embedder_sha256 = sha256_file(folder / "model.safetensors")
     corpus = Corpus(features, _high(training), training["cluster"].to_numpy())
@@ -56,7 +58,6 @@ def main(job: Job) -> None:
         classifier,
         terms=terms,
         masked=settings.masked,
-        threads=settings.threads,
         embedder_sha256=embedder_sha256,
     )
     save_judge(judge, job.out)
@@ -72,7 +73,6 @@ def main(job: Job) -> None:
         held_out["tfidf"], _ = count_terms(seen[count:], terms)
     reference_probabilities = classifier.probabilities(held_out[classifier.features])
     controls = deletion_probabilities(deleted[:count], corpus.high, folds)
-    kind = read_json(job.folder("essays") / "summary.json")["kind"]
     figure = {
         "trained_on": {
             "role": "E",
@@ -94,7 +94,7 @@ def main(job: Job) -> None:
             folds=np.zeros(len(reference), dtype=int),
             seed=settings.seed,
         ),
-        "reference_name": "composed reference" if kind == "composed" else "human reference",
+        "reference_name": f"{job.settings['corpus_kind']} reference",
         "majority_accuracy": {
             trait: float(max(share, 1 - share))
             for trait, share in zip(TRAITS, corpus.high.mean(axis=0), strict=True)

@@ -18,7 +18,7 @@ def main(job: Job) -> None:
     runs = [read_json(path) for path in job.inputs["runs"]]
     judge = read_json(job.folder("judge") / "figure.json")
     study = {
-        "corpus": read_json(job.folder("summary") / "summary.json"),
+        "corpus": read_json(job.input("summary")),
         "judge": judge,
         "runs": runs,
         "checks": [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +52,8 @@ def main(job: Job) -> None:
         Form(**{**values, "answers": tuple(values["answers"])})
         for values in read_json(job.input("forms"))
     ]
-    own = _own_texts(job)
     profiles = balanced_profiles(settings.profiles)
+    own = _own_texts(job, profiles)
     progress = Progress("answers", len(profiles) * len(forms) * len(instrument.items))
     rows: list[dict[str, Any]] = []
     for form in forms:
@@ -70,7 +71,7 @@ def main(job: Job) -> None:
     table.to_parquet(job.out / "answers.parquet", index=False)
 
 
-def _own_texts(job: Job) -> dict[str, str]:
+def _own_texts(job: Job, profiles: Sequence[Profile]) -> dict[str, str]:
     """The first text of each profile, where the context is the run's own text.
 
     Raises
@@ -82,8 +83,7 @@ def _own_texts(job: Job) -> dict[str, str]:
         return {}
     texts = pd.read_csv(job.input("texts"), keep_default_na=False)
     first = texts.drop_duplicates("profile").set_index("profile")["text"]
-    wanted = {str(p) for p in balanced_profiles(job.settings["questionnaire"]["profiles"])}
-    lacking = sorted(wanted - set(first.index))
+    lacking = [str(profile) for profile in profiles if str(profile) not in first.index]
     if lacking:
         raise ValueError(
             f"{job.input('texts')}: no text for {', '.join(lacking)}; with the context own, "

@@ -1,0 +1,341 @@
+"""The runner, as rules call it: hits, failures, a full disk, signals, a starter that is killed."""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from mimic.files import canonical_json, read_json
+from mimic.provenance.specs import spec
+
+# Says which processes it consists of, then works for a long time.
+LONG_STEP = """\
+import os, subprocess, sys, time
+from mimic.step import run_step, say
+
+def main(job):
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"])
+    (job.out / "half.txt").write_text("half")
+    say(f"processes {os.getpid()} {child.pid}")
+    time.sleep(120)
+
+run_step(main)
+"""
+FAILING_STEP = """\
+from mimic.step import run_step
+
+def main(job):
+    (job.out / "half.txt").write_text("half")
+    print("for the log alone")
+    raise ValueError("essays.csv, row 3: no text; remove the row")
+
+run_step(main)
+"""
+TALKATIVE_STEP = """\
+import os, time
+from mimic.step import run_step
+
+def main(job):
+    (job.out / "pid").write_text(str(os.getpid()))
+    print("x" * 100_000)
+    time.sleep(120)
+
+run_step(main)
+"""
+FORGETFUL_STEP = """\
+from mimic.step import run_step
+
+run_step(lambda job: None)
+"""
+
+Runner = Callable[..., list[str]]
+
+
+@pytest.fixture
+def runner(tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
+    """The command line of a job, in a folder of its own with a store of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MIMIC_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("PYTHONPATH", str(project / "workflow"))
+
+    def command(
+        step: str,
+        *,
+        outputs: list[str],
+        settings: dict[str, Any] | None = None,
+        inputs: dict[str, list[str]] | None = None,
+        whole_spec: str | None = None,
+    ) -> list[str]:
+        files = {"inputs": inputs or {}, "outputs": outputs, "root": "results"}
+        return [
+            *(sys.executable, "-m", "mimic.provenance.runner", "--name", f"test {step}"),
+            "--spec",
+            whole_spec or canonical_json({"step": step, "settings": settings or {}}),
+            *("--files", canonical_json(files), "--log", "results/logs/test.log"),
+        ]
+
+    return command
+
+
+@pytest.fixture
+def made_up(tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Puts a made-up step beside what the runner needs of the package."""
+
+    def write(code: str) -> None:
+        package = tmp_path / "package" / "mimic"
+        package.mkdir(parents=True)
+        for name in ("__init__.py", "files.py", "settings.py", "step.py"):
+            shutil.copy(project / "workflow/mimic" / name, package)
+        shutil.copytree(project / "workflow/mimic/provenance", package / "provenance")
+        (package / "made_up.py").write_text(code)
+        monkeypatch.setenv("PYTHONPATH", str(package.parent))
+
+    return write
+
+
+def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
+
+
+def entries() -> list[Path]:
+    return [path for path in Path("store").glob("*") if path.name != "work"]
+
+
+def work() -> list[str]:
+    """What lies in the store's work folder, but the guard of its locks."""
+    return sorted(path.name for path in Path("store/work").glob("*") if path.name != "takeover")
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return condition()
+
+
+def gone(*pids: int) -> bool:
+    def one(pid: int) -> bool:
+        try:
+            return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    return all(map(one, pids))
+
+
+def step_processes(process: subprocess.Popen[str]) -> list[int]:
+    """The process ids that the long step says, from its runner's standard error."""
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    assert "processes" in line, line
+    return [int(word) for word in line.split("processes ")[1].split()]
+
+
+def test_the_second_time_is_a_hit_with_the_same_bytes(runner: Runner, project: Path) -> None:
+    source = str(project / "config/forms/authored.yaml")
+    whole = spec("forms.build", group="data", settings={"forms": {}}, sources={"authored": source})
+    command = runner(
+        "forms.build",
+        inputs={"authored": [source]},
+        outputs=["results/forms/forms.json"],
+        whole_spec=whole,
+    )
+    output, log = Path("results/forms/forms.json"), Path("results/logs/test.log")
+    made = run(command)
+    assert made.returncode == 0, made.stderr
+    assert "[test forms.build] done" in made.stderr
+    before = output.read_bytes()
+    assert json.loads(before)
+    (entry,) = entries()
+    record = read_json(entry / "record.json")
+    assert record["identity"]["spec"] == json.loads(whole)
+    assert record["circumstances"]["peak_memory_mb"] > 0
+    assert work() == []
+    note = read_json(Path("results/.identities/forms__forms.json.json"))
+    assert note == {"identity": entry.name, "output": "forms.json"}
+
+    # Snakemake deletes outputs before it runs their job again.
+    output.unlink()
+    record_before = (entry / "record.json").read_bytes()
+    hit = run(command)
+    assert hit.returncode == 0, hit.stderr
+    assert "was made before" in hit.stderr
+    assert log.read_text().startswith("hit: ")
+    assert output.read_bytes() == before
+    assert entries() == [entry]
+    assert (entry / "record.json").read_bytes() == record_before
+
+
+def test_changed_input_bytes_make_another_entry(
+    runner: Runner, made_up: Callable[..., None]
+) -> None:
+    made_up(
+        "from mimic.step import run_step\n"
+        "run_step(lambda job: (job.out / 'b').write_text(job.input('a').read_text() * 2))"
+    )
+    command = runner("made_up", inputs={"a": ["a"]}, outputs=["results/b"])
+    for text in ("1", "2", "1"):
+        Path("a").write_text(text)
+        done = run(command)
+        assert done.returncode == 0, done.stderr
+        assert Path("results/b").read_text() == text * 2
+    assert len(entries()) == 2
+    assert "was made before" in done.stderr
+
+
+def test_a_failing_step(runner: Runner, made_up: Callable[..., None]) -> None:
+    made_up(FAILING_STEP)
+    done = run(runner("made_up", outputs=["results/x/manifest.json"]))
+    assert done.returncode == 1
+    assert "[test made_up] error: essays.csv, row 3: no text; remove the row" in done.stderr
+    assert "failed with exit status 1; its log is results/logs/test.log" in done.stderr
+    assert "Traceback" not in done.stderr
+    log = Path("results/logs/test.log").read_text()
+    assert "for the log alone" in log
+    assert "Traceback" in log
+    assert entries() == []
+    assert work() == []
+    assert not Path("results/x").exists()
+    assert not Path("results/.identities").exists()
+
+
+def test_a_step_that_forgets_an_output(runner: Runner, made_up: Callable[..., None]) -> None:
+    made_up(FORGETFUL_STEP)
+    done = run(runner("made_up", outputs=["results/x/manifest.json", "results/x/a.csv"]))
+    assert done.returncode == 1
+    assert "wrote no a.csv" in done.stderr
+    assert entries() == []
+    assert not Path("results/x").exists()
+
+
+def test_a_missing_input_is_told_in_words(runner: Runner) -> None:
+    done = run(runner("forms.build", inputs={"a": ["none.csv"]}, outputs=["results/x"]))
+    assert done.returncode == 1
+    assert "none.csv" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_disk_that_fills_while_a_step_writes(runner: Runner, project: Path) -> None:
+    corpus = str(project / "workflow/resources/composed_essays.csv")
+    command = runner(
+        "essays.prepare",
+        settings={"essays": {}},
+        inputs={"corpus": [corpus]},
+        outputs=["results/essays/manifest.json", "results/essays/essays.csv"],
+    )
+
+    def no_large_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    full = run(command, preexec_fn=no_large_files)
+    assert full.returncode == 1
+    assert "failed" in full.stderr
+    assert "File too large" in Path("results/logs/test.log").read_text()
+    assert entries() == []
+    assert not Path("results/essays").exists()
+
+    done = run(command)
+    assert done.returncode == 0, done.stderr
+    assert Path("results/essays/essays.csv").stat().st_size > 20_000
+    assert len(entries()) == 1
+
+
+def test_a_disk_that_fills_while_the_runner_writes(
+    runner: Runner, made_up: Callable[..., None]
+) -> None:
+    made_up(TALKATIVE_STEP)
+
+    def no_large_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    started = time.monotonic()
+    full = run(runner("made_up", outputs=["results/x"]), preexec_fn=no_large_files)
+    assert full.returncode == 1
+    assert "failed: " in full.stderr
+    assert "File too large" in full.stderr
+    assert time.monotonic() - started < 30, "the runner waited for its step"
+    # No step works on without a runner.
+    (pid,) = Path("store/work").glob("*/pid")
+    assert gone(int(pid.read_text()))
+    assert entries() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_step(
+    runner: Runner, made_up: Callable[..., None], number: signal.Signals
+) -> None:
+    made_up(LONG_STEP)
+    command = runner("made_up", outputs=["results/x"])
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    pids = step_processes(process)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode not in (0, None)
+    assert "failed with exit status" in errors
+    assert wait_until(lambda: gone(*pids), 5)
+    assert entries() == []
+    assert work() == []
+    assert not Path("results/x").exists()
+
+
+@pytest.mark.parametrize("waited_for", [True, False])
+def test_a_starter_that_is_killed_ends_the_step(
+    runner: Runner, made_up: Callable[..., None], tmp_path: Path, waited_for: bool
+) -> None:
+    made_up(LONG_STEP)
+    # As in a real job: a snakemake, a shell that outlives it, the runner.
+    starter = tmp_path / "snakemake"
+    starter.write_text(
+        "import shlex, subprocess, sys\n"
+        "command = shlex.join(sys.argv[1:]) + '; true'\n"
+        "subprocess.run(['/bin/sh', '-c', command])\n"
+    )
+    command = runner("made_up", outputs=["results/x"])
+    process = subprocess.Popen(
+        [sys.executable, str(starter), *command], stderr=subprocess.PIPE, text=True
+    )
+    pids = step_processes(process)
+    (runner_pid,) = psutil.Process(pids[0]).parents()[:1]
+    process.kill()
+    if waited_for:
+        process.wait()
+    assert wait_until(lambda: gone(*pids), 10)
+    assert wait_until(lambda: gone(runner_pid.pid), 5)
+    process.communicate(timeout=5)
+    assert entries() == []
+    assert not Path("results/x").exists()
+    # The next one finds no lock in its way.
+    assert not [name for name in work() if name.endswith(".lock")]
+
+
+def test_a_runner_that_is_killed_leaves_a_lock_that_the_next_takes_over(
+    runner: Runner, made_up: Callable[..., None], tmp_path: Path
+) -> None:
+    made_up(LONG_STEP)
+    command = runner("made_up", outputs=["results/x"])
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    pids = step_processes(process)
+    process.kill()
+    os.killpg(pids[0], signal.SIGKILL)
+    process.communicate(timeout=20)
+    assert any(name.endswith(".lock") for name in work())
+    quick = "from mimic.step import run_step\nrun_step(lambda j: (j.out / 'x').touch())\n"
+    (tmp_path / "package/mimic/made_up.py").write_text(quick)
+    done = run(command)
+    assert done.returncode == 0, done.stderr
+    assert work() == []
+    # Nothing that the killed one left is in the entry.
+    (entry,) = entries()
+    assert sorted(read_json(entry / "manifest.json")) == ["x"]

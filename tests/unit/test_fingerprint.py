@@ -1,0 +1,173 @@
+"""The fingerprint of a step: what changes it, and what it follows."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mimic.provenance import fingerprint
+from mimic.provenance.fingerprint import step_code
+
+Write = Callable[[str, str], None]
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """Writes a module of a made-up package and forgets what was read before."""
+    monkeypatch.setattr(fingerprint, "PACKAGE_ROOT", tmp_path)
+
+    def write_module(name: str, code: str) -> None:
+        path = tmp_path / "mimic" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for folder in path.parent, tmp_path / "mimic":
+            if not (folder / "__init__.py").exists():
+                (folder / "__init__.py").write_text("")
+        path.write_text(code)
+        fingerprint._module.cache_clear()
+
+    yield write_module
+    fingerprint._module.cache_clear()
+
+
+BEFORE = '''"""A step."""
+
+RATE = 0.5
+
+
+class Box:
+    """Holds."""
+
+    size = 3
+
+
+def main(job):
+    """Do it."""
+    return {"rate": RATE, "none": None}
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"""A step."""', '"""Another docstring."""'),
+        ('"""A step."""\n', ""),
+        ('    """Do it."""\n', ""),
+        ('    """Holds."""\n', '    """Holds\n    more."""\n'),
+        ("RATE = 0.5", "# why\nRATE = 0.5  # half"),
+        ("RATE = 0.5", "RATE = (\n    0.50\n)"),
+        ('{"rate": RATE, "none": None}', "{'rate': RATE,\n            'none': None,}"),
+    ],
+)
+def test_words_and_layout_do_not_count(write: Write, old: str, new: str) -> None:
+    write("step", BEFORE)
+    before = step_code("step")
+    assert old in BEFORE
+    write("step", BEFORE.replace(old, new, 1))
+    assert step_code("step") == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("RATE = 0.5", "RATE = 0.25"),
+        ("size = 3", "size = 3.0"),
+        ("size = 3", "size = '3'"),
+        ("None}", "False}"),
+        ('"rate": RATE', '"rates": RATE'),
+        ("def main(job)", "def main(job=None)"),
+        ("RATE = 0.5", "RATE = 0.5\n'''Not the docstring.'''"),
+    ],
+)
+def test_code_counts(write: Write, old: str, new: str) -> None:
+    write("step", BEFORE)
+    before = step_code("step")
+    write("step", BEFORE.replace(old, new, 1))
+    after = step_code("step")
+    assert after["mimic.step"] != before["mimic.step"]
+    assert after["mimic"] == before["mimic"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import mimic.stage.helper",
+        "import mimic.stage.helper as h",
+        "from mimic.stage import helper",
+        "from mimic.stage.helper import x",
+        "from . import helper",
+        "from .helper import x",
+        "from ..stage.helper import x",
+        "if True:\n    from mimic.stage import helper",
+        "try:\n    import json\nexcept ImportError:\n    from . import helper",
+        "def main():\n    from mimic.stage.helper import x",
+        "class A:\n    def f(self):\n        import mimic.stage.helper",
+    ],
+)
+def test_every_way_of_importing_is_followed(write: Write, code: str) -> None:
+    write("stage/helper", "x = 1")
+    write("stage/step", code)
+    assert list(step_code("stage.step")) == [
+        *("mimic", "mimic.stage", "mimic.stage.helper", "mimic.stage.step")
+    ]
+
+
+def test_a_module_that_is_imported_by_another_counts(write: Write) -> None:
+    write("deep", "DEPTH = 1")
+    write("middle", "from mimic import deep\nfrom mimic import step  # in a circle")
+    write("step", "import mimic.middle")
+    write("unused", "x = 1")
+    before = step_code("step")
+    assert "mimic.unused" not in before
+    write("deep", "DEPTH = 2")
+    after = step_code("step")
+    assert {name for name in after if after[name] != before[name]} == {"mimic.deep"}
+
+
+def test_what_runs_on_import_of_a_package_counts(write: Write, tmp_path: Path) -> None:
+    write("stage/step", "x = 1")
+    before = step_code("stage.step")
+    write("stage/__init__", "SETTING = 1")
+    assert step_code("stage.step")["mimic.stage"] != before["mimic.stage"]
+
+
+def test_other_distributions_are_no_part_of_it(write: Write) -> None:
+    write("step", "import json\nfrom mimicry import x\nfrom mimic import not_a_module")
+    assert set(step_code("step")) == {"mimic", "mimic.step"}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import importlib\n\nm = importlib.import_module(name)",
+        "x = 1\n\nm = __import__(name)",
+        "\n\nfrom importlib import import_module as get",
+    ],
+)
+def test_a_dynamic_import_is_refused_with_file_and_line(
+    write: Write, tmp_path: Path, code: str
+) -> None:
+    write("helper", code)
+    write("step", "import mimic.helper")
+    with pytest.raises(ValueError, match="plain import statement") as caught:
+        step_code("step")
+    assert f"{tmp_path / 'mimic' / 'helper.py'}:3: " in str(caught.value)
+
+
+def test_a_missing_module_is_named(write: Write) -> None:
+    write("step", "")
+    with pytest.raises(ValueError, match=r"no module mimic\.stage\.stpe"):
+        step_code("stage.stpe")
+
+
+def test_no_step_depends_on_the_study_or_on_provenance(project: Path) -> None:
+    stages = [path.parent for path in (project / "workflow/mimic").glob("*/settings.py")]
+    assert len(stages) >= 10
+    for stage in stages:
+        for path in stage.glob("*.py"):
+            if "run_step(main)" not in path.read_text():
+                continue
+            modules = set(step_code(f"{stage.name}.{path.stem}"))
+            assert not [name for name in modules if name.startswith("mimic.provenance")], path
+            assert "mimic.study" not in modules, path
+            others = {name for name in modules if name.endswith(".settings")}
+            assert others <= {f"mimic.{stage.name}.settings", "mimic.settings"}, path
