@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?=
 CONFIG ?= config/config.yaml
 
-.PHONY: install run test lint smoke check check-all docs
+.PHONY: install run test lint check check-all docs
 
 install: $(VENV)/.installed
 

@@ -43,14 +43,15 @@ def train(make_job, essays_csv, tiny_model):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_method_learns_and_writes_an_adapter_that_loads(train, tiny_model, method):
-    folder = train(method, out="a", pairs_out="pairs")
+    strong = {} if method == "sft" else {"pairs": 4, "checked_pairs": 4, "beta": 5.0}
+    folder = train(method, out="a", pairs_out="pairs", **strong)
     learning = json.loads((folder / "learning.json").read_text())
     (required,) = [check for check in learning["checks"] if check["required"]]
-    # So small a model hardly tells targets apart; the default study's check is on the real one.
-    if method == "sft":
-        assert required["passed"], learning
+    if method == "orpo":
+        # Four pairs rise unevenly on so small a model: more than two standard errors is chance.
+        assert required["after"] > 1 > 0 > required["before"], learning
     else:
-        assert required["change"] > 0, learning
+        assert required["passed"], learning
     log = pd.read_csv(folder / "training_log.csv")
     assert list(log["step"]) == list(range(1, 17))
     assert not (folder / "trainer").exists()

@@ -18,7 +18,6 @@ class FormsSettings(Settings):
     wordings: int = Field(
         1,
         ge=1,
-        le=10,
         description="Wordings of the instruction for each format, drawn without repetition "
         "among the formats as far as the authored ones go.",
     )
