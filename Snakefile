@@ -6,7 +6,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 from mimic.provenance.specs import job_files, spec, use_this_python
-from mimic.study import load_study, read_settings
+from mimic.study import INSTRUMENTS, load_study, read_settings
 
 min_version("9.27")
 

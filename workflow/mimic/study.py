@@ -26,6 +26,7 @@ from mimic.settings import Settings, parse_settings
 from mimic.writing.settings import WritingSettings
 
 MODELS_FILE = Path("config/models.yaml")
+INSTRUMENTS = Path("config/instruments")
 
 
 class StudySettings(Settings):
@@ -135,6 +136,12 @@ def load_study(values: dict[str, Any] | None, *, source: str) -> Study:
                 f"{source}: models: no model {name!r} in {MODELS_FILE}; there are "
                 + ", ".join(sorted(known))
             )
+    instruments = sorted(path.stem for path in INSTRUMENTS.glob("*.yaml"))
+    if settings.questionnaire.instrument not in instruments:
+        raise ValueError(
+            f"{source}: questionnaire.instrument: no {settings.questionnaire.instrument!r} in "
+            f"{INSTRUMENTS}; there are {', '.join(instruments)}"
+        )
     runs: dict[str, Run] = {}
     for model in dict.fromkeys(settings.models):
         runs[f"{model}-base"] = Run(f"{model}-base", model, "base", 0)

@@ -2,7 +2,7 @@
 
 TRAIT_WORDS = "workflow/resources/trait_words.yaml"
 AUTHORED_FORMS = "config/forms/authored.yaml"
-INSTRUMENT = f"config/instruments/{study.settings.questionnaire.instrument}.yaml"
+INSTRUMENT = f"{INSTRUMENTS}/{study.settings.questionnaire.instrument}.yaml"
 TEMPLATE = "workflow/mimic/report/page.html.j2"
 
 

@@ -25,7 +25,7 @@ class LoraSettings(Settings):
 class TrainingSettings(Settings):
     """What every method has."""
 
-    steps: int = Field(20, ge=1, description="Optimizer steps.")
+    steps: int = Field(16, ge=1, description="Optimizer steps.")
     learning_rate: float = Field(5e-4, gt=0, lt=1, description="Peak learning rate.")
     batch_size: int = Field(2, ge=1, description="Examples (or pairs) in one forward pass.")
     accumulation: int = Field(1, ge=1, description="Forward passes for each optimizer step.")
@@ -43,13 +43,13 @@ class PreferenceSettings(TrainingSettings):
 
     beta: float = Field(0.1, gt=0, description="Strength of the preference term.")
     pairs: int | None = Field(
-        10,
+        8,
         ge=2,
         description="Training pairs that are used, the first of the mixed order; null for all. "
         "With fewer pairs than steps × batch each is seen more than once.",
     )
     checked_pairs: int = Field(
-        8, ge=2, description="Training and validation pairs on which the reward margin is checked."
+        6, ge=2, description="Training and validation pairs on which the reward margin is checked."
     )
     batch_size: int = Field(1, ge=1, description="Pairs in one forward pass.")
 

@@ -24,5 +24,5 @@ class QuestionnaireSettings(Settings):
         description="What a prompt holds besides: nothing, or the run's own text for the profile.",
     )
     batch_size: int = Field(
-        20, ge=1, description="Endings in one forward pass; fixed, so that it is part of the bytes."
+        20, ge=1, description="Endings of prompts in one forward pass; part of an answer's bytes."
     )

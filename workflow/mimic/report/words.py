@@ -116,6 +116,11 @@ def limits(study: dict[str, Any], described: dict[str, Any]) -> list[str]:
         "option orders count as forms): few wordings make the intervals narrow where the next "
         "wording may behave otherwise."
     )
+    if part.get("notes"):
+        lines.append(
+            f"The intervals of the answers leave out what the study can’t vary: "
+            f"{'; '.join(part['notes'])}."
+        )
     if profiles < 32:
         lines.append(
             f"{profiles} of the 32 profiles were targets. A respondent that always gives one and "

@@ -1,9 +1,9 @@
 """A local model that answers by likelihood: the probability of each option, from forward passes.
 
 A prompt is cut into three segments: what all prompts of its form share, what all items of its
-profile share, and its own ending. The key/value cache of the first two is reused; endings are
-scored in batches. Where a prompt is cut depends on that prompt alone, and batches have a fixed
-number of rows, so that what else is asked doesn't change how an answer is computed.
+profile share, and its own ending. The key/value cache of the first two is reused. Endings are laid
+one behind the other in one sequence, each with its own positions and a mask that lets it see the
+shared prefix and itself alone: no padding, and no copy of the cache for each ending.
 """
 
 from __future__ import annotations
@@ -18,9 +18,6 @@ import torch
 
 if TYPE_CHECKING:
     from transformers import DynamicCache, PreTrainedModel
-
-# Lengths of endings are padded to a multiple of this, so that few shapes occur.
-LENGTH_STEP = 4
 
 Tokens = tuple[int, ...]
 
@@ -61,10 +58,20 @@ class LikelihoodRespondent:
     model
         A causal model in evaluation mode.
     batch_size
-        Rows of every forward pass over endings.
+        Endings in one forward pass.
+
+    Raises
+    ------
+    ValueError
+        If the model's attention takes no mask of this kind.
     """
 
     def __init__(self, model: PreTrainedModel, *, batch_size: int) -> None:
+        attention = model.config._attn_implementation
+        if attention not in ("eager", "sdpa"):
+            raise ValueError(
+                f"compute.attention is {attention}, but answering by likelihood needs eager or sdpa"
+            )
         self.model = model
         self.batch_size = batch_size
         self._form: Tokens | None = None
@@ -126,39 +133,33 @@ class LikelihoodRespondent:
     ) -> torch.Tensor:
         """Log-probabilities after the last `depth` tokens of each row.
 
-        Rows are padded on the left, behind the shared prefix, with the padding masked.
-
         Returns
         -------
         Tensor
-            Shape (rows, depth, vocabulary).
+            Shape (rows, depth, vocabulary). A row shorter than `depth` repeats its first.
         """
-        longest = max(len(row) for row in batch)
-        width = -(-longest // LENGTH_STEP) * LENGTH_STEP
-        filled = [*batch, *([batch[0]] * (self.batch_size - len(batch)))]
-        device = self.model.device
-        ids = torch.zeros((self.batch_size, width), dtype=torch.long)
-        mask = torch.zeros((self.batch_size, prefix + width), dtype=torch.long)
-        mask[:, :prefix] = 1
-        positions = torch.zeros((self.batch_size, width), dtype=torch.long)
-        for number, row in enumerate(filled):
-            begin = width - len(row)
-            ids[number, begin:] = torch.tensor(row)
-            mask[number, prefix + begin :] = 1
-            positions[number, begin:] = torch.arange(prefix, prefix + len(row))
-        shared = copy.deepcopy(cache)
-        if prefix:
-            shared.batch_repeat_interleave(self.batch_size)
+        device, dtype = self.model.device, self.model.dtype
+        ids = torch.tensor([[token for row in batch for token in row]])
+        lengths = torch.tensor([len(row) for row in batch])
+        owner = torch.repeat_interleave(torch.arange(len(batch)), lengths)
+        ends = lengths.cumsum(0)
+        positions = torch.arange(ids.shape[1]) - (ends - lengths)[owner]
+        sees = (owner[:, None] == owner[None, :]) & (positions[:, None] >= positions[None, :])
+        mask = torch.zeros((ids.shape[1], prefix + ids.shape[1]), dtype=dtype)
+        mask[:, prefix:].masked_fill_(~sees, torch.finfo(dtype).min)
+        # The last `depth` tokens of each row, within the row.
+        back = torch.arange(depth - 1, -1, -1)
+        kept = torch.maximum(ends[:, None] - 1 - back, (ends - lengths)[:, None])
         with torch.inference_mode():
             logits = self.model(
                 ids.to(device),
-                attention_mask=mask.to(device),
-                position_ids=positions.to(device),
-                past_key_values=shared,
+                attention_mask=mask[None, None].to(device),
+                position_ids=(prefix + positions)[None].to(device),
+                past_key_values=copy.deepcopy(cache),
                 use_cache=True,
-                logits_to_keep=depth,
-            ).logits[: len(batch), -depth:]
-        return torch.log_softmax(logits.float(), dim=-1)
+                logits_to_keep=kept.flatten().to(device),
+            ).logits[0]
+        return torch.log_softmax(logits.float(), dim=-1).view(len(batch), depth, -1)
 
     @staticmethod
     def _read(question: Question, scores: dict[Tokens, torch.Tensor], depth: int) -> list[float]:

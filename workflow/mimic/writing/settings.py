@@ -27,7 +27,7 @@ class WritingSettings(Settings):
         description="Texts for each profile and situation; intervals need at least two, which "
         "need a temperature above 0.",
     )
-    max_new_tokens: int = Field(80, ge=8, description="Longest text, in tokens.")
+    max_new_tokens: int = Field(72, ge=8, description="Longest text, in tokens.")
     temperature: float = Field(
         0.7, ge=0, le=2, description="0 writes greedily, as published; above 0 samples."
     )
