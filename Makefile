@@ -40,7 +40,7 @@ test: lint
 	$(BIN)/pytest tests/unit tests/steps tests/workflow -m "not slow"
 
 check: test
-	$(BIN)/pytest tests/workflow -m slow
+	$(BIN)/pytest tests/unit tests/steps tests/workflow -m slow
 
 check-all: check
 

@@ -1,3 +1,9 @@
+import json
+import os
+import resource
+import subprocess
+import sys
+
 import pytest
 import yaml
 
@@ -22,3 +28,34 @@ def source(project):
 def test_a_package_that_is_not_the_named_one_is_refused(source, change, message):
     with pytest.raises(ValueError, match=message):
         gguf_path(PackageGgufSettings(**(source | change)))
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_while_a_model_is_written_leaves_nothing(project, tmp_path):
+    entry = yaml.safe_load((project / "config/models.yaml").read_text())["smollm2"]
+    command = [
+        *(sys.executable, "-m", "mimic.provenance.runner", "--name", "models smollm2"),
+        *("--spec", json.dumps({"step": "models.fetch", "settings": {"model": entry}})),
+        "--files",
+        json.dumps({"inputs": {}, "outputs": ["results/m/manifest.json"], "root": "results"}),
+        *("--log", "results/logs/m.log"),
+    ]
+
+    def full_disk() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000_000, 50_000_000))
+
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "MIMIC_STORE": "store"},
+        preexec_fn=full_disk,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 1
+    assert "failed with exit status" in done.stderr
+    assert "File too large" in (tmp_path / "results/logs/m.log").read_text()
+    assert not (tmp_path / "results/m").exists()
+    assert not list((tmp_path / "store").glob("*/manifest.json"))
+    assert not list((tmp_path / "store/work").glob("*"))

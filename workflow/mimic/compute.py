@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 class ComputeSettings(Settings):
     """Threads, precision and attention of every step that runs a model."""
 
-    threads: int = Field(2, ge=1, le=256, description="Threads of each job that runs a model.")
+    threads: int = Field(
+        1,
+        ge=1,
+        le=256,
+        description="Threads of each job that runs a model. On few cores, jobs of one thread side "
+        "by side get more done than one job of several.",
+    )
     precision: Literal["float32", "bfloat16"] = Field(
         "float32",
         description="Number format of the weights. On a CPU bfloat16 moves option "

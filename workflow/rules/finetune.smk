@@ -17,7 +17,7 @@ rule finetune:
         f"{ROOT}/benchmarks/finetune/{{run}}.tsv"
     threads: study.settings.compute.threads
     resources:
-        mem_mb=6000,
+        mem_mb=4000,
         runtime=120,
     params:
         name="finetune {run}",

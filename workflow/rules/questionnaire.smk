@@ -18,7 +18,7 @@ rule questionnaire:
         f"{ROOT}/benchmarks/questionnaire/{{context}}/{{run}}.tsv"
     threads: study.settings.compute.threads
     resources:
-        mem_mb=4000,
+        mem_mb=3500,
         runtime=120,
     params:
         name="questionnaire {run}, context {context}",

@@ -19,7 +19,7 @@ rule writing:
         f"{ROOT}/benchmarks/writing/{{run}}.tsv"
     threads: study.settings.compute.threads
     resources:
-        mem_mb=4000,
+        mem_mb=3500,
         runtime=60,
     params:
         name="writing {run}",

@@ -49,7 +49,7 @@ class PreferenceSettings(TrainingSettings):
         "With fewer pairs than steps × batch each is seen more than once.",
     )
     checked_pairs: int = Field(
-        6, ge=2, description="Training and validation pairs on which the reward margin is checked."
+        5, ge=2, description="Training and validation pairs on which the reward margin is checked."
     )
     batch_size: int = Field(1, ge=1, description="Pairs in one forward pass.")
 
