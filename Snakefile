@@ -10,10 +10,10 @@ from mimic.study import INSTRUMENTS, load_study, read_settings
 
 min_version("9.27")
 
-# Only without any other settings: `configfile:` would merge the default study into them.
+# Only without another file: `configfile:` would merge the default study into it.
 try:
     study = load_study(
-        config or read_settings(Path("config/config.yaml")),
+        config if workflow.configfiles else read_settings(Path("config/config.yaml")) | config,
         source=", ".join(map(str, workflow.configfiles)) or "config/config.yaml",
     )
 except ValueError as error:

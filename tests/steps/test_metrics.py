@@ -146,7 +146,12 @@ def test_a_run_and_its_base_in_one_study(files: dict[str, Path], tmp_path: Path)
     baselines = run["baselines"]
     assert baselines["uniform"] == 0.03125
     assert baselines["null_adapter"] == "not run"
-    assert baselines["modal_profile"] == {"profile": "O+C+E+A+N+", "share": 0.06451612903}
+    assert baselines["modal_profile"] == {
+        "profile": "O+C+E+A+N+",
+        "share_of_essays": 0.06451612903,
+        "share": 0.0625,
+    }
+    assert baselines["constant_profile"] == 0.0625
     base_match = base["questionnaire"]["none"]["exact_match"]["value"]
     assert baselines["prompt_only"] == {
         "questionnaire": {"none": base_match, "own": base_match},

@@ -52,12 +52,14 @@ def test_the_run_s_own_text_changes_its_answers(make_job, tiny_model, project, f
     answers = pd.read_parquet(plain.out / "answers.parquet")
     texts = tmp_path / "texts.csv"
     profiles = answers["profile"].unique()
-    pd.DataFrame({"profile": profiles, "text": "I slept well."}).to_csv(texts, index=False)
+    table = pd.DataFrame({"profile": profiles, "text": "I slept well.", "copied": 0})
+    table.to_csv(texts, index=False)
     own = job_of(make_job, tiny_model, project, forms, texts=[texts], out="own")
     ask.main(own)
     assert not (pd.read_parquet(own.out / "answers.parquet")["raw"] == answers["raw"]).any()
 
-    pd.DataFrame({"profile": profiles[1:], "text": "I slept."}).to_csv(texts, index=False)
+    table.loc[0, "copied"] = 1
+    table.to_csv(texts, index=False)
     lacking = job_of(make_job, tiny_model, project, forms, texts=[texts], out="lacking")
-    with pytest.raises(ValueError, match=r"no text for O\+C\+E\+A\+N\+.*writing.profiles"):
+    with pytest.raises(ValueError, match=r"no text of its own for O\+C\+E\+A\+N\+; raise"):
         ask.main(lacking)

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ import psutil
 import pytest
 
 from mimic.files import canonical_json, read_json
+from mimic.provenance import fingerprint
 from mimic.provenance.specs import spec
 
 # Says which processes it consists of, then works for a long time.
@@ -68,6 +70,14 @@ def runner(tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
     monkeypatch.setenv("MIMIC_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("PYTHONPATH", str(project / "workflow"))
 
+    def spec_of(step: str, settings: dict[str, Any]) -> str:
+        # The runner fingerprints the package that it is part of: a made-up one, or the project's.
+        root = Path(os.environ["PYTHONPATH"].split(os.pathsep)[0])
+        monkeypatch.setattr(fingerprint, "PACKAGE_ROOT", root)
+        fingerprint.forget()
+        code = fingerprint.step_code(step)
+        return canonical_json({"step": step, "settings": settings, "code": code, "sources": {}})
+
     def command(
         step: str,
         *,
@@ -80,7 +90,7 @@ def runner(tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
         return [
             *(sys.executable, "-m", "mimic.provenance.runner", "--name", f"test {step}"),
             "--spec",
-            whole_spec or canonical_json({"step": step, "settings": settings or {}}),
+            whole_spec or spec_of(step, settings or {}),
             *("--files", canonical_json(files), "--log", "results/logs/test.log"),
         ]
 
@@ -272,6 +282,27 @@ def test_a_disk_that_fills_while_the_runner_writes(
     assert entries() == []
 
 
+def test_code_or_sources_that_changed_since_stop_the_job(runner: Runner, project: Path) -> None:
+    forms = project / "config/forms/authored.yaml"
+    command = runner("forms.build", settings={"forms": {}}, outputs=["results/forms/forms.json"])
+    good = json.loads(command[command.index("--spec") + 1])
+    for changed, named in (
+        ({"code": {**good["code"], "mimic.forms.authored": "0" * 16}}, "mimic.forms.authored"),
+        ({"sources": {"authored": "0" * 64}}, "authored"),
+    ):
+        command = runner(
+            "forms.build",
+            inputs={"authored": [str(forms)]},
+            outputs=["results/forms/forms.json"],
+            whole_spec=canonical_json(good | changed),
+        )
+        stopped = run(command)
+        assert stopped.returncode == 1
+        assert f"{named} changed since the workflow was read" in stopped.stderr
+        assert entries() == []
+        assert not Path("results/forms/forms.json").exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_step(
     runner: Runner, made_up: Callable[..., None], number: signal.Signals
@@ -323,7 +354,11 @@ def test_a_starter_that_is_killed_ends_the_step(
 def test_a_runner_that_is_killed_leaves_a_lock_that_the_next_takes_over(
     runner: Runner, made_up: Callable[..., None], tmp_path: Path
 ) -> None:
-    made_up(LONG_STEP)
+    quick = "from mimic.step import run_step\nrun_step(lambda j: (j.out / 'x').touch())\n"
+    made_up(
+        "from pathlib import Path\nif Path('quick').exists():\n"
+        f"{textwrap.indent(quick, '    ')}else:\n{textwrap.indent(LONG_STEP, '    ')}"
+    )
     command = runner("made_up", outputs=["results/x"])
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     pids = step_processes(process)
@@ -331,8 +366,7 @@ def test_a_runner_that_is_killed_leaves_a_lock_that_the_next_takes_over(
     os.killpg(pids[0], signal.SIGKILL)
     process.communicate(timeout=20)
     assert any(name.endswith(".lock") for name in work())
-    quick = "from mimic.step import run_step\nrun_step(lambda j: (j.out / 'x').touch())\n"
-    (tmp_path / "package/mimic/made_up.py").write_text(quick)
+    Path("quick").touch()
     done = run(command)
     assert done.returncode == 0, done.stderr
     assert work() == []

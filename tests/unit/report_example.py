@@ -93,11 +93,20 @@ def example_study(*, kind: str = "composed") -> dict[str, Any]:
     }
 
 
+TEMPLATE = Path(__file__).parents[2] / "workflow/mimic/report/page.html.j2"
+
+
 def described() -> dict[str, Any]:
     """What the settings say about the study."""
     return {
         "seed": 1,
-        "models": [{"name": "tiny", "id": "example/Tiny-135M-Instruct", "revision": "abc123"}],
+        "models": {
+            "tiny": {
+                "title": "Tiny-135M-Instruct",
+                "parameters": 135,
+                "source": {"revision": "abc123"},
+            }
+        },
         "methods": list(METHODS),
         "profiles": 16,
         "contexts": ["none", "own"],
@@ -118,7 +127,7 @@ def write_inputs(folder: Path, study: dict[str, Any]) -> dict[str, list[Path]]:
         table = pd.DataFrame({"step": steps, "loss": loss, "learning_rate": 1e-4})
         table.to_csv(log, index=False, lineterminator="\n")
         logs.append(log)
-    return {"study": [path], "logs": logs}
+    return {"study": [path], "logs": logs, "template": [TEMPLATE]}
 
 
 def _run(method: str) -> dict[str, Any]:
@@ -142,7 +151,8 @@ def _run(method: str) -> dict[str, Any]:
         "texts": _texts(method),
         "baselines": {
             "uniform": 0.03125,
-            "modal_profile": {"profile": "O+C+E+A+N-", "share": 0.0542},
+            "constant_profile": 0.0625,
+            "modal_profile": {"profile": "O+C+E+A+N-", "share_of_essays": 0.0542, "share": 0.0},
             "prompt_only": {"questionnaire": {"none": 0.03125, "own": 0.0344}, "texts": 0.0469},
             "null_adapter": "not run",
         },

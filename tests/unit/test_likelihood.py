@@ -115,4 +115,9 @@ def test_a_tokenizer_without_chat_template_gets_the_plain_one(tiny_model, tmp_pa
     text = tokenizer.apply_chat_template(
         [{"role": "user", "content": "Say."}], tokenize=False, add_generation_prompt=True
     )
-    assert text == "Say.\n\nAnswer:"
+    assert text == "<|im_start|>Say.\n\n"
+    whole = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "Say."}, {"role": "assistant", "content": "Yes."}],
+        tokenize=False,
+    )
+    assert whole == text + "Yes.<|im_end|>"

@@ -285,8 +285,14 @@ def test_modal_profile_is_over_all_essays(tmp_path: Path) -> None:
     levels = [Profile.parse(label).levels for label in ("O+C-E+A-N+", "O-C-E-A-N-", "O+C-E+A-N+")]
     table = pd.DataFrame(levels, columns=list(TRAITS)).astype(int)
     table.to_csv(tmp_path / "essays.csv")
-    found = modal_profile(tmp_path / "essays.csv")
-    assert found == {"profile": "O+C-E+A-N+", "share": pytest.approx(2 / 3)}
+    found = modal_profile(tmp_path / "essays.csv", targets={"O+C-E+A-N+", "O-C-E-A-N-"})
+    assert found == {
+        "profile": "O+C-E+A-N+",
+        "share_of_essays": pytest.approx(2 / 3),
+        "share": 0.5,
+    }
+    other = modal_profile(tmp_path / "essays.csv", targets={"O-C-E-A-N-"})
+    assert other["share"] == 0
 
 
 def test_rounding_keeps_ten_digits_and_no_negative_zero() -> None:

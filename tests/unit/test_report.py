@@ -218,7 +218,7 @@ def test_limits_follow_the_study() -> None:
     assert "16 of the 32 profiles" in small
     second = copy.deepcopy(study["runs"][1]) | {"run": "tiny-sft-s2", "seed": 2}
     study["runs"].append(second)
-    large = " ".join(limits(study, {"models": [{"id": "example/Big-7B"}]}))
+    large = " ".join(limits(study, {"models": {"big": {"parameters": 7000}}}))
     assert "million" not in large
     assert "one seed" not in large
 

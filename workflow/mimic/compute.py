@@ -48,12 +48,11 @@ def prepare_torch(compute: ComputeSettings, *, seed: int) -> None:
     transformers.utils.logging.disable_progress_bar()
 
 
-# What a tokenizer without a chat template gets: the request, and "Answer:" on a line of its own.
+# What a tokenizer without a chat template gets: the request, a blank line, the answer.
 PLAIN_TEMPLATE = (
-    "{% for message in messages %}{% if message['role'] == 'assistant' %}"
-    "{{ '\\n\\nAnswer: ' + message['content'] + eos_token }}"
-    "{% else %}{{ message['content'] }}{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '\\n\\nAnswer:' }}{% endif %}"
+    "{% if bos_token %}{{ bos_token }}{% endif %}{% for message in messages %}"
+    "{% if message['role'] == 'assistant' %}{{ message['content'] + eos_token }}"
+    "{% else %}{{ message['content'] + '\\n\\n' }}{% endif %}{% endfor %}"
 )
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from peft import LoraConfig
 from transformers import TrainerCallback
 
+from mimic.chat import encode
 from mimic.compute import ComputeSettings, load_model, load_tokenizer, prepare_torch
 from mimic.files import read_jsonl
 from mimic.finetune.settings import LoraSettings, PreferenceSettings, TrainingSettings
@@ -19,6 +20,10 @@ from mimic.step import Job, Progress
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
+
+
+# Tokens of an essay that a training example must hold.
+LEAST_ROOM = 8
 
 
 @dataclass(frozen=True)
@@ -33,13 +38,13 @@ class Material:
     seed: int
 
 
-def load_material(job: Job) -> Material:
+def load_material(job: Job, *, max_length: int) -> Material:
     """Load model and pairs; the seed is set before the adapter is made.
 
     Raises
     ------
     ValueError
-        If there is nothing to train on.
+        If there is nothing to train on, or a prompt leaves no room for its essay.
     """
     compute = job.parse(ComputeSettings, "compute")
     seed = int(job.settings["run"]["seed"])
@@ -48,11 +53,13 @@ def load_material(job: Job) -> Material:
     train = read_jsonl(folder / "train.jsonl")
     if not train:
         raise ValueError(f"{folder / 'train.jsonl'}: no rows to train on")
+    tokenizer = load_tokenizer(job.folder("model"))
+    check_room(tokenizer, train, max_length=max_length)
     lora = job.parse(LoraSettings, "lora")
     targets = lora.target_modules
     return Material(
         model=load_model(job.folder("model"), compute=compute),
-        tokenizer=load_tokenizer(job.folder("model")),
+        tokenizer=tokenizer,
         train=train,
         validation=read_jsonl(folder / "validation.jsonl"),
         lora=LoraConfig(
@@ -64,6 +71,28 @@ def load_material(job: Job) -> Material:
         ),
         seed=seed,
     )
+
+
+def check_room(
+    tokenizer: PreTrainedTokenizerBase, train: list[dict[str, Any]], *, max_length: int
+) -> None:
+    """Check that `max_length` leaves room for some of each essay behind its prompt.
+
+    Raises
+    ------
+    ValueError
+        Naming the longest prompt and the least length that will do.
+    """
+    prompts = [
+        tokenizer.apply_chat_template(row["prompt"], tokenize=False, add_generation_prompt=True)
+        for row in train
+    ]
+    longest = max(len(encode(tokenizer, prompt)) for prompt in prompts)
+    if max_length < longest + LEAST_ROOM:
+        raise ValueError(
+            f"max_length is {max_length}, but the longest prompt has {longest} tokens; "
+            f"set it to at least {longest + LEAST_ROOM}"
+        )
 
 
 def trainer_arguments(job: Job, settings: TrainingSettings, *, seed: int) -> dict[str, Any]:

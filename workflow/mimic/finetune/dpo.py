@@ -28,7 +28,7 @@ from mimic.step import Job, run_step, say
 def main(job: Job) -> None:
     """Write the adapter, ``training_log.csv`` and ``learning.json``."""
     settings = job.parse(DpoSettings, "dpo")
-    material = load_material(job)
+    material = load_material(job, max_length=settings.max_length)
     log = Log(method="dpo", steps=settings.steps)
     seen = seen_pairs(material.train, settings)
     trainer = DPOTrainer(

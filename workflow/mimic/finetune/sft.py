@@ -23,7 +23,7 @@ from mimic.step import Job, run_step, say
 def main(job: Job) -> None:
     """Write the adapter, ``training_log.csv`` and ``learning.json``."""
     settings = job.parse(TrainingSettings, "sft")
-    material = load_material(job)
+    material = load_material(job, max_length=settings.max_length)
     log = Log(method="sft", steps=settings.steps)
     trainer = SFTTrainer(
         model=material.model,

@@ -33,7 +33,7 @@ def questionnaire_figures(
     base
         Those of its untrained model, of the same layout; None where the run is the base itself.
     settings
-        Draws, permutations, cut, level and seed.
+        Draws, permutations, cut and seed.
     """
     draws = crossed_draws(
         items=answers.items,
@@ -116,12 +116,12 @@ def _fidelity(answers: Answers, draws: Draws, settings: MetricsSettings) -> dict
     cells = profiles * forms
 
     def estimate(value: float, of_draws: np.ndarray, n: int) -> Estimate:
-        return _crossed(value, of_draws, n=n, draws=draws, level=settings.level)
+        return _crossed(value, of_draws, n=n, draws=draws)
 
     def proportion(value: float, of_draws: np.ndarray, n: int) -> Estimate:
         # With one form the cells are as independent as profiles are: the only use of Wilson here.
         if forms == 1:
-            return wilson(hits=round(value * n), n=n, level=settings.level)
+            return wilson(hits=round(value * n), n=n)
         return estimate(value, of_draws, n)
 
     decisions = trait_scores(answers.y, traits)[0] >= cut
@@ -175,7 +175,6 @@ def _stability(
             own_draws,
             n=cells,
             draws=draws,
-            level=settings.level,
             reason=one_form,
         ).as_dict(),
         "reduction": None,
@@ -193,7 +192,6 @@ def _stability(
         _reduction(own_draws, other_draws),
         n=cells,
         draws=draws,
-        level=settings.level,
         reason=one_form or "the base has no spread to reduce",
     )
     return figures | {
@@ -217,7 +215,6 @@ def _crossed(
     *,
     n: int,
     draws: Draws,
-    level: float,
     reason: str | None = None,
 ) -> Estimate:
     """A crossed-bootstrap estimate; `reason` says why it is undefined, if it is."""
@@ -227,7 +224,7 @@ def _crossed(
         return Estimate(
             value=float(value), low=None, high=None, interval=_CROSSED, n=n, reason=_FIXED
         )
-    return percentile_estimate(value, of_draws, interval=_CROSSED, n=n, level=level)
+    return percentile_estimate(value, of_draws, interval=_CROSSED, n=n)
 
 
 def _point_stability(y: np.ndarray, answers: Answers) -> Stability:

@@ -35,6 +35,8 @@ def main(job: Job) -> None:
         check_same_layout(answers, base, context=context)
         questionnaire[context] = questionnaire_figures(answers, None if is_base else base, settings)
         prompt_only[context] = exact_match(base, cut=settings.cut)
+    probabilities = load_probabilities(job.input("probabilities"))
+    targets = set(probabilities["profile"])
     learning = job.inputs["learning"]
     figures = {
         "run": run["label"],
@@ -42,10 +44,11 @@ def main(job: Job) -> None:
         "method": run["method"],
         "seed": run["seed"],
         "questionnaire": questionnaire,
-        "texts": text_figures(load_probabilities(job.input("probabilities")), settings),
+        "texts": text_figures(probabilities, settings),
         "baselines": {
             "uniform": UNIFORM,
-            "modal_profile": modal_profile(job.input("essays")),
+            "constant_profile": 1 / len(targets),
+            "modal_profile": modal_profile(job.input("essays"), targets=targets),
             "prompt_only": {
                 "questionnaire": prompt_only,
                 "texts": text_exact_match(load_probabilities(job.input("base_probabilities"))),
@@ -58,14 +61,27 @@ def main(job: Job) -> None:
     write_json(job.out / f"{run['label']}.json", rounded(figures))
 
 
-def modal_profile(path: Path) -> dict[str, Any]:
-    """The most frequent profile of the essays in a CSV and its share; of equals the first."""
+def modal_profile(path: Path, *, targets: set[str]) -> dict[str, Any]:
+    """The most frequent profile of the essays in a CSV, of equals the first.
+
+    Parameters
+    ----------
+    path
+        The checked essays.
+    targets
+        The profiles that the study asks for, each equally often: ``share`` is the exact match of a
+        respondent that gives the modal profile always, ``share_of_essays`` its match on essays.
+    """
     levels = pd.read_csv(path, usecols=list(TRAITS))[list(TRAITS)].to_numpy() == 1
     found = [Profile((bool(o), bool(c), bool(e), bool(a), bool(n))) for o, c, e, a, n in levels]
     if not found:
         raise ValueError(f"{path}: no essays")
     profile = max(ALL_PROFILES, key=found.count)
-    return {"profile": str(profile), "share": found.count(profile) / len(found)}
+    return {
+        "profile": str(profile),
+        "share_of_essays": found.count(profile) / len(found),
+        "share": 1 / len(targets) if str(profile) in targets else 0.0,
+    }
 
 
 def rounded(value: Any) -> Any:

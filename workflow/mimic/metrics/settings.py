@@ -26,5 +26,4 @@ class MetricsSettings(Settings):
         lt=5,
         description="A trait is decided high where its mean item score reaches it.",
     )
-    level: float = Field(default=0.95, gt=0.5, lt=1, description="Coverage of all intervals.")
     seed: int = Field(default=1, ge=0, description="Seed of bootstrap draws and permutations.")

@@ -55,7 +55,7 @@ def text_figures(texts: pd.DataFrame, settings: MetricsSettings) -> dict[str, An
     texts
         What `load_probabilities` gave.
     settings
-        Draws, permutations, level and seed.
+        Draws, permutations and seed.
     """
     copied = texts["copied"].to_numpy() == 1
     own = _figures(texts[~copied].reset_index(drop=True), settings)
@@ -114,11 +114,11 @@ def _figures(texts: pd.DataFrame, settings: MetricsSettings) -> dict[str, Any]:
             return Estimate(
                 value=float(value), low=None, high=None, interval=_TEXTS, n=n, reason=reason
             )
-        return percentile_estimate(value, of_draws, interval=_TEXTS, n=n, level=settings.level)
+        return percentile_estimate(value, of_draws, interval=_TEXTS, n=n)
 
     def proportion(value: float, of_draws: np.ndarray) -> Estimate:
         if one_each:
-            return wilson(hits=round(value * n), n=n, level=settings.level)
+            return wilson(hits=round(value * n), n=n)
         return estimate(value, of_draws)
 
     labels = sorted({Profile.parse(label) for label in texts["profile"]}, reverse=True)

@@ -51,6 +51,11 @@ def step_code(step: str) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+def forget() -> None:
+    """Forget what was read, so that the next digest is of the files as they are then."""
+    _module.cache_clear()
+
+
 def _file_of(module: str) -> Path | None:
     base = PACKAGE_ROOT.joinpath(*module.split("."))
     for path in (base.with_suffix(".py"), base / "__init__.py"):

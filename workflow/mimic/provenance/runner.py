@@ -23,6 +23,7 @@ from typing import Any
 import psutil
 
 from mimic.files import sha256_file, write_json
+from mimic.provenance.fingerprint import forget, step_code
 from mimic.provenance.store import Store, identity_of
 from mimic.step import PROGRESS_MARK
 
@@ -104,6 +105,7 @@ def _work(
             "out": str(work),
         },
     )
+    check_unchanged(spec, digests)
     started = time.time()
     try:
         status = _run_step(arguments.name, spec, job_file, arguments.log)
@@ -118,6 +120,11 @@ def _work(
     if undone:
         _tell(arguments.name, f"wrote no {', '.join(undone)}")
         return 1
+    # An edit while the step ran: what it made may be of either code.
+    after = {name: [sha256_file(p) for p in paths] for name, paths in inputs.items()}
+    check_unchanged(spec, after)
+    if after != digests:
+        raise ValueError("an input changed while the step ran; run it again")
     record = {
         "identity": {"spec": spec, "inputs": digests},
         "circumstances": {
@@ -132,6 +139,27 @@ def _work(
     store.seal(identity, record=record)
     _tell(arguments.name, f"done in {time.time() - started:.0f} s")
     return 0
+
+
+def check_unchanged(spec: dict[str, Any], digests: dict[str, list[str]]) -> None:
+    """Check that the code and the source files are still those of the spec.
+
+    The spec was made when the workflow was read; a job may start much later.
+
+    Raises
+    ------
+    ValueError
+        Naming the modules or source files that differ.
+    """
+    forget()
+    now = step_code(spec["step"])
+    code = {name for name in {*now, *spec["code"]} if now.get(name) != spec["code"].get(name)}
+    sources = {name for name, digest in spec["sources"].items() if digests[name] != [digest]}
+    if code or sources:
+        raise ValueError(
+            f"{', '.join(sorted(code | sources))} changed since the workflow was read; "
+            "start snakemake again"
+        )
 
 
 def _run_step(name: str, spec: dict[str, Any], job_file: Path, log: Path) -> int:

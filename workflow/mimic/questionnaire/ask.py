@@ -74,6 +74,8 @@ def main(job: Job) -> None:
 def _own_texts(job: Job, profiles: Sequence[Profile]) -> dict[str, str]:
     """The first text of each profile, where the context is the run's own text.
 
+    Copied and empty texts are passed over: what stands in a training essay isn't the run's own.
+
     Raises
     ------
     ValueError
@@ -82,12 +84,13 @@ def _own_texts(job: Job, profiles: Sequence[Profile]) -> dict[str, str]:
     if not job.inputs.get("texts"):
         return {}
     texts = pd.read_csv(job.input("texts"), keep_default_na=False)
+    texts = texts[(texts["copied"] == 0) & (texts["text"] != "")]
     first = texts.drop_duplicates("profile").set_index("profile")["text"]
     lacking = [str(profile) for profile in profiles if str(profile) not in first.index]
     if lacking:
         raise ValueError(
-            f"{job.input('texts')}: no text for {', '.join(lacking)}; with the context own, "
-            "writing.profiles must be at least questionnaire.profiles"
+            f"{job.input('texts')}: no text of its own for {', '.join(lacking)}; raise "
+            "writing.profiles to questionnaire.profiles, or writing.samples"
         )
     return {str(profile): str(text) for profile, text in first.items()}
 

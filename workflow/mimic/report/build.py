@@ -33,7 +33,13 @@ def main(job: Job) -> None:
     for drawing in drawings.values():
         text = '<?xml version="1.0" encoding="utf-8"?>\n' + drawing.svg
         (folder / f"{drawing.name}.svg").write_text(text, encoding="utf-8", newline="\n")
-    page = render(study, drawings, settings=settings, described=job.settings["study"])
+    page = render(
+        study,
+        drawings,
+        template=job.input("template"),
+        settings=settings,
+        described=job.settings["study"],
+    )
     (job.out / "index.html").write_text(page, encoding="utf-8", newline="\n")
 
 

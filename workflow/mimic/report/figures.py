@@ -83,7 +83,7 @@ def exact_match(study: dict[str, Any]) -> Drawing:
     """Exact match of questionnaires and texts, with intervals and baselines."""
     parts = [*contexts(study), "texts"]
     runs = study["runs"]
-    modal = runs[0]["baselines"]["modal_profile"]["share"]
+    constant = runs[0]["baselines"]["constant_profile"]
     uniform = runs[0]["baselines"]["uniform"]
     with style():
         canvas, axes = plt.subplots(
@@ -97,7 +97,7 @@ def exact_match(study: dict[str, Any]) -> Drawing:
         for axis, part in zip(axes[:, 0], parts, strict=True):
             axis.set_title("texts, read by the judge" if part == "texts" else context_words(part))
             axis.axvline(100 * uniform, color=INK, linewidth=1.0, linestyle=(0, (2, 2)))
-            axis.axvline(100 * modal, color=MUTED, linewidth=1.0, linestyle=(0, (5, 2, 1, 2)))
+            axis.axvline(100 * constant, color=MUTED, linewidth=1.0, linestyle=(0, (5, 2, 1, 2)))
             for row, run in enumerate(runs):
                 source = run["texts"] if part == "texts" else run["questionnaire"].get(part)
                 match = source["exact_match"] if source else {"value": None}
@@ -116,9 +116,9 @@ def exact_match(study: dict[str, Any]) -> Drawing:
             name="exact-match",
             title="Exact match by run",
             caption=f"Dot and line: exact match with its 95 % interval. Dotted line: a profile "
-            f"drawn at random, {percent(uniform, 3)}. Dash-dotted line: always the corpus’s most "
-            f"frequent profile, {percent(modal)}. Upright stroke: the base model with the prompt "
-            "alone.",
+            f"drawn at random, {percent(uniform, 3)}. Dash-dotted line: always one and "
+            f"the same of the targets, {percent(constant)}. Upright stroke: the base model with "
+            "the prompt alone.",
             description="Exact match: " + "; ".join(said) + ".",
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -39,6 +40,7 @@ def render(
     study: dict[str, Any],
     drawings: dict[str, Drawing],
     *,
+    template: Path,
     settings: ReportSettings,
     described: dict[str, Any],
 ) -> str:
@@ -50,13 +52,15 @@ def render(
         Contents of study.json.
     drawings
         What `draw` gave.
+    template
+        The Jinja2 template of the page.
     settings
         Title and authors.
     described
         The settings that describe the study; shown as they are.
     """
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("mimic.report", package_path=""),
+        loader=jinja2.FileSystemLoader(template.parent),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -66,7 +70,7 @@ def render(
     # The SVG is our own, and its labels were escaped when it was drawn.
     environment.filters["svg"] = lambda drawing: Markup(drawing.svg)
     names = contexts(study)
-    return environment.get_template("page.html.j2").render(
+    return environment.get_template(template.name).render(
         settings=settings,
         study=study,
         trained=sum(is_trained(run) for run in study["runs"]),

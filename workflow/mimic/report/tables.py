@@ -81,8 +81,14 @@ def baselines(study: dict[str, Any]) -> Table:
             Cell("modal profile"),
             Cell(percent(modal["share"])),
             Cell(
-                f"the corpus’s most frequent profile, {modal['profile']}; its share of the essays"
+                f"always the corpus’s most frequent profile, {modal['profile']} "
+                f"({percent(modal['share_of_essays'])} of the essays)"
             ),
+        ],
+        [
+            Cell("constant profile"),
+            Cell(percent(first["constant_profile"])),
+            Cell("always one and the same of the profiles that are asked for"),
         ],
     ]
     for model, prompt in _by_model(study, "prompt_only"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -79,7 +78,7 @@ def limits(study: dict[str, Any], described: dict[str, Any]) -> list[str]:
     study
         Contents of study.json.
     described
-        The settings that describe the study; sizes are read from the names of its models.
+        The settings that describe the study, its models among them.
     """
     runs = study["runs"]
     part = runs[0]["questionnaire"][contexts(study)[0]]
@@ -94,10 +93,10 @@ def limits(study: dict[str, Any], described: dict[str, Any]) -> list[str]:
         if len({run["model"] for run in runs}) == 1
         else f"It speaks of {names} alone; a difference between them has many possible causes."
     )
-    sizes = _millions(described.get("models"))
-    if sizes and max(sizes) < 1000:
+    sizes = [model["parameters"] for model in described["models"].values()]
+    if max(sizes) < 1000:
         lines.append(
-            f"The largest model has {max(sizes):g} million parameters by its name. That is far "
+            f"The largest model has {max(sizes):g} million parameters. That is far "
             "below what such studies use; a null result here does not carry over to larger models."
         )
     if not _several_seeds(runs):
@@ -268,12 +267,6 @@ def _corpus_limit(kind: str) -> str:
         "The essays’ labels come from their authors’ own questionnaire answers, split into high "
         "and low. The figures speak of models and of these essays, not of any real person."
     )
-
-
-def _millions(models: Any) -> list[float]:
-    """Sizes such as ``135M`` or ``1.7B`` in the names of models, in millions of parameters."""
-    found = re.findall(r"(?<![\w.])(\d+(?:\.\d+)?)([MB])(?![A-Za-z0-9])", str(models))
-    return [float(size) * (1000 if unit == "B" else 1) for size, unit in found]
 
 
 def _several_seeds(runs: list[Run]) -> bool:

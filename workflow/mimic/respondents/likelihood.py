@@ -31,7 +31,7 @@ class Question:
     form, about, ending
         Token ids; their concatenation is the prompt.
     options
-        For each option its variants (such as ``3`` and `` 3``), each a token sequence.
+        For each option its variants (as it is and with a capital), each a token sequence.
     """
 
     form: Tokens
