@@ -183,7 +183,10 @@ def _run_step(name: str, spec: dict[str, Any], job_file: Path, log: Path) -> int
         start_new_session=True,
     )
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
-        signal.signal(number, lambda received, _frame: _signal_group(process, received))
+        if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+            # Under nohup: the terminal may go, the work goes on.
+            continue
+        signal.signal(number, lambda received, _frame: _signal_group(process, _passed_on(received)))
     ended = threading.Event()
     watch = threading.Thread(target=_watch_parent, args=(process, ended), daemon=True)
     watch.start()
@@ -203,6 +206,11 @@ def _run_step(name: str, spec: dict[str, Any], job_file: Path, log: Path) -> int
         status = process.wait()
         ended.set()
     return status if status >= 0 else 128 - status
+
+
+def _passed_on(received: int) -> int:
+    """The signal for the step: one whose shell runs in the background would ignore SIGINT."""
+    return signal.SIGTERM if received == signal.SIGINT else received
 
 
 def _signal_group(process: subprocess.Popen[str], number: int) -> None:
