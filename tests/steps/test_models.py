@@ -9,6 +9,7 @@ import yaml
 
 from mimic.models.fetch import gguf_path
 from mimic.models.settings import PackageGgufSettings
+from mimic.provenance.specs import spec
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def test_a_disk_that_fills_while_a_model_is_written_leaves_nothing(project, tmp_
     entry = yaml.safe_load((project / "config/models.yaml").read_text())["smollm2"]
     command = [
         *(sys.executable, "-m", "mimic.provenance.runner", "--name", "models smollm2"),
-        *("--spec", json.dumps({"step": "models.fetch", "settings": {"model": entry}})),
+        *("--spec", spec("models.fetch", group="train", settings={"model": entry})),
         "--files",
         json.dumps({"inputs": {}, "outputs": ["results/m/manifest.json"], "root": "results"}),
         *("--log", "results/logs/m.log"),
