@@ -33,7 +33,7 @@ NAMED = [
 ]
 NOT_OURS = [
     "results/.store/0123/manifest.json",
-    "results/.store/work/0123/half",
+    str(Path("results/.store", "work", "0123", "half")),
     "results/smoke/finetune/smollm2-dpo-s9/manifest.json",
     "results/smoke/.identities/finetune__smollm2-dpo-s9__manifest.json.json",
     "results/notes/mine.txt",
