@@ -73,9 +73,7 @@ def run_train(out: Path, essays: Path, settings: dict[str, Any] = SETTINGS) -> d
     return figure
 
 
-def run_read(
-    out: Path, judge: Path, texts: list[str], settings: dict[str, Any] | None = None
-) -> pd.DataFrame:
+def run_read(out: Path, judge: Path, texts: list[str]) -> pd.DataFrame:
     out.mkdir()
     pd.DataFrame(
         {
@@ -94,7 +92,7 @@ def run_read(
         "texts": [out / "texts.csv"],
         "trait_words": [TRAIT_WORDS],
     }
-    read.main(Job(name="read", settings={**COMPUTE, **(settings or {})}, inputs=inputs, out=out))
+    read.main(Job(name="read", settings=COMPUTE, inputs=inputs, out=out))
     return pd.read_csv(out / "probabilities.csv")
 
 
@@ -193,7 +191,7 @@ def test_a_table_without_a_column_or_rows_is_refused(tmp_path: Path, judge: Path
         run_read(tmp_path / "b", judge, [])
 
 
-def test_sentence_embeddings_train_and_read(tmp_path: Path):
+def test_sentence_embeddings_train_and_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     table = essays_table()
     topic = {0: "We sailed on the cold sea past the harbour.", 1: "The bank raised its loan rates."}
     table["text"] = [topic[level] for level in table["openness"]]
@@ -208,5 +206,6 @@ def test_sentence_embeddings_train_and_read(tmp_path: Path):
     other = tmp_path / "other"
     other.mkdir()
     (other / "model.safetensors").write_bytes(b"else")
+    monkeypatch.setattr("mimic.judge.read.embedder_folder", lambda: other)
     with pytest.raises(ValueError, match="not the embedder"):
-        run_read(tmp_path / "c", tmp_path / "judge", ["x"], {"embedder": str(other)})
+        run_read(tmp_path / "c", tmp_path / "judge", ["x"])

@@ -41,7 +41,7 @@ def _embedder(job: Job, judge: Judge) -> Path | None:
     """The embedder's folder, None for a judge of words; it must be the one of the training."""
     if judge.classifier.features != "minilm":
         return None
-    folder = Path(job.settings.get("embedder") or embedder_folder())
+    folder = embedder_folder()
     weights = folder / "model.safetensors"
     if weights.is_file() and sha256_file(weights) != judge.embedder_sha256:
         raise ValueError(

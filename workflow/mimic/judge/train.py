@@ -46,7 +46,7 @@ def main(job: Job) -> None:
         features["tfidf"], terms = count_terms(seen[:count])
     held_out: dict[Features, Matrix] = {}
     if "minilm" in settings.features:
-        folder = Path(job.settings.get("embedder") or embedder_folder())
+        folder = embedder_folder()
         embeddings = embed(seen, folder=folder, threads=threads)
         features["minilm"], held_out["minilm"] = embeddings[:count], embeddings[count:]
         embedder_sha256 = sha256_file(folder / "model.safetensors")

@@ -65,7 +65,7 @@ def stability(study: dict[str, Any], context: str) -> Drawing:
         right.xaxis.set_minor_formatter(lambda value, _: "")
         left.set_title("Spread S over wordings, formats and orders")
         right.set_title("Noise-to-signal S/|B|")
-        left.set_xlabel("points on the scale from 1 to 5; less is steadier")
+        left.set_xlabel("points on the scale from 1 to 5")
         right.set_xlabel("logarithmic; less is better")
         return finish(
             canvas,
@@ -73,8 +73,8 @@ def stability(study: dict[str, Any], context: str) -> Drawing:
             title=f"Stability by run, {context_words(context)}",
             caption="Large dot: mean over the traits with its 95 % interval; small dots: one trait "
             "each. Diamond: the base with its answers shrunk towards the middle as far as the "
-            "run’s are, because shrinking alone lowers S. A run is steadier in earnest only where "
-            "S/|B| falls too. Hollow dots: the signal B points away from the target.",
+            "run’s are, because shrinking alone lowers S. A run is more stable in earnest only "
+            "where S/|B| falls too. Hollow dots: the signal B points away from the target.",
             description="Mean spread: " + "; ".join(said) + ".",
         )
 

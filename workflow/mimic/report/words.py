@@ -223,7 +223,7 @@ def _stability(run: Run, names: list[str]) -> str:
     if not counts:
         return f"{run['run']}: not compared with a base."
     first, *others = counts
-    rule = f"steadier by the rule in {counts[first]} traits"
+    rule = f"more stable by the rule in {counts[first]} traits"
     if others:
         rule += "; ".join(f" ({counts[name]} in the context “{name}”)" for name in others)
     stability = run["questionnaire"][first]["stability"]
