@@ -18,7 +18,7 @@ def forms(make_job, project):
 
 def job_of(make_job, tiny_model, project, forms, texts=(), out="out"):
     return make_job(
-        settings={"questionnaire": {"batch_size": 10}, "compute": {"threads": 1}},
+        settings={"questionnaire": {"batch_tokens": 128}, "compute": {"threads": 1}},
         inputs={
             "model": tiny_model,
             "adapter": [],

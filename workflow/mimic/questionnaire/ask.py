@@ -15,7 +15,8 @@ from mimic.forms.authored import Form
 from mimic.questionnaire.instruments import Instrument, Item, load_instrument
 from mimic.questionnaire.prompts import describe, request
 from mimic.questionnaire.settings import QuestionnaireSettings
-from mimic.respondents.likelihood import LikelihoodRespondent, Question, common_length
+from mimic.respondents.likelihood import LikelihoodRespondent, OnePrompt, SharedPrefix
+from mimic.respondents.tree import Question, common_length
 from mimic.step import Job, Progress, run_step
 from mimic.traits import Profile, balanced_profiles
 
@@ -45,7 +46,11 @@ def main(job: Job) -> None:
     adapter = job.folder("adapter") if job.inputs.get("adapter") else None
     tokenizer = load_tokenizer(job.folder("model"))
     model = load_model(job.folder("model"), compute=compute, adapter=adapter)
-    respondent = LikelihoodRespondent(model, batch_size=settings.batch_size)
+    respondent: LikelihoodRespondent = (
+        SharedPrefix(model, batch_tokens=settings.batch_tokens)
+        if settings.engine == "shared_prefix"
+        else OnePrompt(model)
+    )
 
     instrument = load_instrument(job.input("instrument"))
     forms = [
@@ -119,7 +124,8 @@ def ask(
         second = max(first, common_length(tokens, other_item))
         # At least one token must be left, for its scores are the answer.
         second = min(second, len(tokens) - 1)
-        question = Question(tokens[:first], tokens[first:second], tokens[second:], options)
+        name = f"of item {item.id} in form {form.form} for {profile}"
+        question = Question(tokens[:first], tokens[first:second], tokens[second:], options, name)
         asked.append(Asked(profile, form, item, question))
     return asked
 
@@ -157,7 +163,7 @@ def row_of(asked: Asked, probabilities: list[float]) -> dict[str, Any]:
         "item": asked.item.id,
         "trait": asked.item.trait,
         "keyed": asked.item.keyed,
-        "cluster": asked.item.id,
+        "cluster": asked.item.cluster,
         "form": asked.form.form,
         "format": asked.form.format,
         "wording": asked.form.wording,

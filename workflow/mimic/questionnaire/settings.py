@@ -23,6 +23,13 @@ class QuestionnaireSettings(Settings):
         min_length=1,
         description="What a prompt holds besides: nothing, or the run's own text for the profile.",
     )
-    batch_size: int = Field(
-        20, ge=1, description="Endings of prompts in one forward pass; part of an answer's bytes."
+    engine: Literal["shared_prefix", "one_prompt"] = Field(
+        "shared_prefix",
+        description="How prompts are computed: what they share once, or each by itself, for models "
+        "that the first doesn't fit.",
+    )
+    batch_tokens: int = Field(
+        512,
+        ge=32,
+        description="Tokens of items and options in one forward pass of the engine shared_prefix.",
     )

@@ -1,195 +1,249 @@
 """A local model that answers by likelihood: the probability of each option, from forward passes.
 
-A prompt is cut into three segments: what all prompts of its form share, what all items of its
-profile share, and its own ending. The key/value cache of the first two is reused. Endings are laid
-one behind the other in one sequence, each with its own positions and a mask that lets it see the
-shared prefix and itself alone: no padding, and no copy of the cache for each ending.
+Two engines give the same answers within rounding. ``shared_prefix`` computes what prompts share
+once: the instruction for all targets, the target for all items, and of the endings each token of
+their tree. ``one_prompt`` computes each prompt alone, for models that it doesn't fit.
 """
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 
+from mimic.respondents.attention import NAME, Rows, Segment, computing, shared_prefix_attention
+from mimic.respondents.tree import Question, Tokens, TokenTree, steps_of
+
 if TYPE_CHECKING:
-    from transformers import DynamicCache, PreTrainedModel
+    from transformers import PreTrainedModel
 
-Tokens = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Question:
-    """One prompt in segments, and the token sequences that count as each option.
-
-    Attributes
-    ----------
-    form, about, ending
-        Token ids; their concatenation is the prompt.
-    options
-        For each option its variants (as it is and with a capital), each a token sequence.
-    """
-
-    form: Tokens
-    about: Tokens
-    ending: Tokens
-    options: tuple[tuple[Tokens, ...], ...]
+# Lengths are rounded up, so that a number's bytes don't depend on what is computed with it: a sum
+# over a multiple of the width of vector registers has no remainder that is added in another order,
+# and few rows of a matrix product are computed by other code than many.
+SUMMED, ROWS = 32, 8
 
 
-def common_length(first: Sequence[int], second: Sequence[int]) -> int:
-    """Number of leading tokens that two sequences share."""
-    length = 0
-    for a, b in zip(first, second, strict=False):
-        if a != b:
-            break
-        length += 1
-    return length
-
-
-class LikelihoodRespondent:
-    """Answers questions by the probability of each option.
-
-    Parameters
-    ----------
-    model
-        A causal model in evaluation mode.
-    batch_size
-        Endings in one forward pass.
-
-    Raises
-    ------
-    ValueError
-        If the model's attention takes no mask of this kind.
-    """
-
-    def __init__(self, model: PreTrainedModel, *, batch_size: int) -> None:
-        attention = model.config._attn_implementation
-        if attention not in ("eager", "sdpa"):
-            raise ValueError(
-                f"compute.attention is {attention}, but answering by likelihood needs eager or sdpa"
-            )
-        self.model = model
-        self.batch_size = batch_size
-        self._form: Tokens | None = None
-        self._form_cache: DynamicCache | None = None
+class LikelihoodRespondent(Protocol):
+    """Answers questions by the probability of each option."""
 
     def answer(self, questions: Sequence[Question]) -> list[list[float]]:
-        """Probability of each option for questions that share `form` and `about`.
+        """Probability of each option, shape (questions, options).
 
         The probability of an option is the sum over its variants of the probability of the whole
-        token sequence, given the prompt.
-
-        Returns
-        -------
-        list of list of float
-            Shape (questions, options). Nothing is renormalised: the rest of the mass lies on
-            answers that are no option.
+        token sequence, given the prompt. Nothing is renormalised: the rest of the mass lies on
+        answers that are no option.
 
         Raises
         ------
         ValueError
-            If the questions don't share their first two segments, or if a probability is no
-            number; the message says at which question.
+            If a probability is no number; the message names the question.
+        """
+        ...
+
+
+class OnePrompt:
+    """Each prompt by itself, in a plain forward pass; for any causal model."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self.model = model
+
+    def answer(self, questions: Sequence[Question]) -> list[list[float]]:
+        """See `LikelihoodRespondent.answer`."""
+        return [self._answer(question) for question in questions]
+
+    def _answer(self, question: Question) -> list[float]:
+        # One pass serves all variants that it goes on to; mostly it is a single one.
+        logs: dict[Tokens, torch.Tensor] = {}
+        variants = [tokens for option in question.options for tokens in option]
+        for tokens in sorted(variants, key=len, reverse=True):
+            if any(known[: len(tokens) - 1] == tokens[:-1] for known in logs):
+                continue
+            ids = torch.tensor([question.prompt + tokens[:-1]], device=self.model.device)
+            with torch.inference_mode():
+                logits = self.model(ids, use_cache=False, logits_to_keep=len(tokens)).logits[0]
+            logs[tokens[:-1]] = torch.log_softmax(logits[-len(tokens) :].float(), dim=-1)
+
+        def probability(tokens: Tokens) -> float:
+            scored = next(
+                log for known, log in logs.items() if known[: len(tokens) - 1] == tokens[:-1]
+            )
+            return math.exp(sum(float(scored[i, token]) for i, token in enumerate(tokens)))
+
+        found = [sum(probability(tokens) for tokens in option) for option in question.options]
+        return _checked(question, found)
+
+
+class SharedPrefix:
+    """Questions of one form and target together, their shared prefix computed once.
+
+    Parameters
+    ----------
+    model
+        A causal model in evaluation mode. Its attention is replaced by
+        `mimic.respondents.attention`.
+    batch_tokens
+        Tokens of endings and options in one forward pass, at most, but for a single question of
+        more.
+
+    Raises
+    ------
+    ValueError
+        If the model's attention can't be replaced.
+    """
+
+    def __init__(self, model: PreTrainedModel, *, batch_tokens: int) -> None:
+        from transformers import AttentionInterface
+
+        if not getattr(model, "_supports_attention_backend", False):
+            raise ValueError(
+                f"{type(model).__name__} takes no attention function of ours; "
+                "set questionnaire.engine to one_prompt"
+            )
+        AttentionInterface.register(NAME, shared_prefix_attention)
+        model.set_attn_implementation(NAME)
+        self.model = model
+        self.batch_tokens = batch_tokens
+        self._form: Tokens | None = None
+        self._form_prefix = Segment()
+
+    def answer(self, questions: Sequence[Question]) -> list[list[float]]:
+        """See `LikelihoodRespondent.answer`.
+
+        Raises
+        ------
+        ValueError
+            Also if the questions don't share `form` and `about`.
         """
         first = questions[0]
         if any(q.form != first.form or q.about != first.about for q in questions):
             raise ValueError("questions that are answered together must share form and target")
-        cache = self._prefix_cache(first.form, first.about)
-        rows = sorted({row for q in questions for row in _rows(q)}, key=lambda row: (len(row), row))
-        scores: dict[Tokens, torch.Tensor] = {}
-        depth = max(len(tokens) for q in questions for option in q.options for tokens in option)
-        prefix = len(first.form) + len(first.about)
-        for start in range(0, len(rows), self.batch_size):
-            batch = rows[start : start + self.batch_size]
-            logits = self._forward(batch, cache=cache, prefix=prefix, depth=depth)
-            scores.update(zip(batch, logits, strict=True))
-        return [self._read(q, scores, depth) for q in questions]
+        prefix = self._prefix(first.form, first.about)
+        length = len(first.form) + len(first.about)
+        # Endings that begin alike stand together and share their tokens.
+        order = sorted(range(len(questions)), key=lambda n: questions[n].ending)
+        answers: list[list[float]] = [[] for _ in questions]
+        for numbers, tree, steps in _trees([questions[n] for n in order], self.batch_tokens):
+            logs = self._read(tree, steps, prefix=prefix, length=length)
+            for number, options in zip(numbers, steps, strict=True):
+                question = questions[order[number]]
+                found = [
+                    sum(math.exp(sum(next(logs) for _ in variant)) for variant in variants)
+                    for variants in options
+                ]
+                answers[order[number]] = _checked(question, found)
+        return answers
 
-    def _prefix_cache(self, form: Tokens, about: Tokens) -> DynamicCache:
-        """The cache after both shared segments; the form's own is kept for the next profile."""
-        from transformers import DynamicCache
-
+    def _prefix(self, form: Tokens, about: Tokens) -> Segment:
+        """Keys and values of both shared segments; the form's are kept for the next target."""
         if form != self._form:
-            self._form, self._form_cache = form, DynamicCache(config=self.model.config)
-            if form:
-                self._extend(self._form_cache, form)
-        cache = copy.deepcopy(self._form_cache)
-        assert cache is not None  # it was just made
-        if about:
-            self._extend(cache, about)
-        return cache
+            self._form, self._form_prefix = form, self._chain(form, Segment(), 0)
+        return self._chain(about, self._form_prefix, len(form))
 
-    def _extend(self, cache: DynamicCache, tokens: Tokens) -> None:
-        ids = torch.tensor([tokens], device=self.model.device)
-        with torch.inference_mode():
-            self.model(ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    def _chain(self, tokens: Tokens, before: Segment, length: int) -> Segment:
+        """Keys and values of a prefix and of `tokens` after it."""
+        if not tokens:
+            return before
+        segment = Segment(prefix=before.prefix)
+        positions = torch.arange(length, length + len(tokens))
+        self._forward(torch.tensor(tokens), positions, segment, keep=torch.tensor([0]))
+        return Segment(prefix=segment.computed)
+
+    def _read(
+        self,
+        tree: TokenTree,
+        steps: list[list[list[list[tuple[int, int]]]]],
+        *,
+        prefix: Segment,
+        length: int,
+    ) -> Iterator[float]:
+        """Log-probability of each step, in order."""
+        pairs = [pair for options in steps for option in options for v in option for pair in v]
+        # What fills the last row up to a round number of tokens sees itself alone.
+        filling = _rounded(len(tree.tokens), ROWS) - len(tree.tokens)
+        tokens = torch.tensor(tree.tokens + [tree.tokens[0]] * filling)
+        depths = torch.tensor([len(path) - 1 for path in tree.paths] + [0] * filling)
+        rows = _laid_out(tree, filling).to(self.model.device)
+        segment = Segment(prefix.prefix, rows)
+        read = sorted({node for node, _ in pairs})
+        keep = torch.tensor(read + [read[0]] * (_rounded(len(read), ROWS) - len(read)))
+        logits = self._forward(tokens, length + depths, segment, keep=keep)
+        total = logits.logsumexp(-1)
+        place = {node: row for row, node in enumerate(read)}
+        after = torch.tensor([place[node] for node, _ in pairs], device=logits.device)
+        token = torch.tensor([token for _, token in pairs], device=logits.device)
+        return iter((logits[after, token] - total[after]).tolist())
 
     def _forward(
-        self, batch: list[Tokens], *, cache: DynamicCache, prefix: int, depth: int
+        self, tokens: torch.Tensor, positions: torch.Tensor, segment: Segment, *, keep: torch.Tensor
     ) -> torch.Tensor:
-        """Log-probabilities after the last `depth` tokens of each row.
-
-        Returns
-        -------
-        Tensor
-            Shape (rows, depth, vocabulary). A row shorter than `depth` repeats its first.
-        """
-        device, dtype = self.model.device, self.model.dtype
-        ids = torch.tensor([[token for row in batch for token in row]])
-        lengths = torch.tensor([len(row) for row in batch])
-        owner = torch.repeat_interleave(torch.arange(len(batch)), lengths)
-        ends = lengths.cumsum(0)
-        positions = torch.arange(ids.shape[1]) - (ends - lengths)[owner]
-        sees = (owner[:, None] == owner[None, :]) & (positions[:, None] >= positions[None, :])
-        mask = torch.zeros((ids.shape[1], prefix + ids.shape[1]), dtype=dtype)
-        mask[:, prefix:].masked_fill_(~sees, torch.finfo(dtype).min)
-        # The last `depth` tokens of each row, within the row.
-        back = torch.arange(depth - 1, -1, -1)
-        kept = torch.maximum(ends[:, None] - 1 - back, (ends - lengths)[:, None])
-        with torch.inference_mode():
+        """Logits after the tokens `keep`, shape (kept, vocabulary)."""
+        device = self.model.device
+        with torch.inference_mode(), computing(segment):
             logits = self.model(
-                ids.to(device),
-                attention_mask=mask[None, None].to(device),
-                position_ids=(prefix + positions)[None].to(device),
-                past_key_values=copy.deepcopy(cache),
-                use_cache=True,
-                logits_to_keep=kept.flatten().to(device),
+                tokens[None].to(device),
+                position_ids=positions[None].to(device),
+                use_cache=False,
+                logits_to_keep=keep.to(device),
             ).logits[0]
-        return torch.log_softmax(logits.float(), dim=-1).view(len(batch), depth, -1)
-
-    @staticmethod
-    def _read(question: Question, scores: dict[Tokens, torch.Tensor], depth: int) -> list[float]:
-        probabilities = []
-        for variants in question.options:
-            total = 0.0
-            for tokens in variants:
-                covering = _covering(question.ending + tokens[:-1], question)
-                # Scores of the first option token stand where the ending's last token is.
-                start = depth - 1 - (len(covering) - len(question.ending))
-                scored = scores[covering]
-                total += math.exp(
-                    sum(float(scored[start + i, token]) for i, token in enumerate(tokens))
-                )
-            probabilities.append(total)
-        if not all(math.isfinite(p) for p in probabilities):
-            raise ValueError(f"the model gave no numbers for the prompt ending {question.ending}")
-        return probabilities
+        return logits.float()
 
 
-def _rows(question: Question) -> Iterator[Tokens]:
-    """The token rows that a question needs: each variant but for its last token."""
-    for variants in question.options:
-        for tokens in variants:
-            yield _covering(question.ending + tokens[:-1], question)
+def _trees(
+    questions: Sequence[Question], batch_tokens: int
+) -> Iterator[tuple[list[int], TokenTree, list[list[list[list[tuple[int, int]]]]]]]:
+    """Trees of at most `batch_tokens` tokens: positions of their questions, tree, steps of each."""
+    start = 0
+    while start < len(questions):
+        tree = TokenTree()
+        numbers: list[int] = []
+        steps: list[list[list[list[tuple[int, int]]]]] = []
+        for number in range(start, len(questions)):
+            question = questions[number]
+            longest = len(question.ending) + sum(
+                len(tokens) - 1 for option in question.options for tokens in option
+            )
+            if numbers and len(tree.tokens) + longest > batch_tokens:
+                break
+            steps.append(steps_of(tree, question))
+            numbers.append(number)
+        yield numbers, tree, steps
+        start = numbers[-1] + 1
 
 
-def _covering(row: Tokens, question: Question) -> Tokens:
-    """The longest row of the question that begins with `row`: it gives its scores as well."""
-    candidates = (
-        question.ending + tokens[:-1] for variants in question.options for tokens in variants
-    )
-    return max((c for c in candidates if c[: len(row)] == row), key=lambda c: (len(c), c))
+def _laid_out(tree: TokenTree, filling: int) -> Rows:
+    """The rows of a tree, and one for the tokens that fill up, of which each sees itself alone."""
+    count = len(tree.tokens)
+    spans = [range(*ends) for ends in zip(tree.starts, [*tree.starts[1:], count], strict=True)]
+    rows, paths = list(tree.rows), list(tree.paths)
+    if filling:
+        spans.append(range(count, count + filling))
+        rows.append(list(spans[-1]))
+        paths += [(node,) for node in spans[-1]]
+    asking, width = _rounded(max(map(len, spans)), ROWS), _rounded(max(map(len, rows)), SUMMED)
+    asked = torch.zeros((len(rows), asking), dtype=torch.long)
+    filled = torch.zeros((len(rows), asking), dtype=torch.bool)
+    seen = torch.zeros((len(rows), width), dtype=torch.long)
+    hidden = torch.ones((len(rows), asking, width), dtype=torch.bool)
+    for number, (row, span) in enumerate(zip(rows, spans, strict=True)):
+        asked[number, : len(span)] = torch.tensor(span)
+        filled[number, : len(span)] = True
+        seen[number, : len(row)] = torch.tensor(row)
+        place = {node: position for position, node in enumerate(row)}
+        for position, node in enumerate(span):
+            hidden[number, position, [place[ancestor] for ancestor in paths[node]]] = False
+    return Rows(asked, filled, seen, hidden)
+
+
+def _rounded(length: int, multiple: int) -> int:
+    return -(-length // multiple) * multiple
+
+
+def _checked(question: Question, probabilities: list[float]) -> list[float]:
+    if not all(math.isfinite(p) for p in probabilities):
+        raise ValueError(
+            f"the model gave no numbers for the prompt {question.name or question.ending}; its "
+            "weights or adapter are damaged, or the precision is too low for it"
+        )
+    return probabilities
