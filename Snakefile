@@ -5,7 +5,8 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
-from mimic.provenance.specs import job_files, spec, use_this_python
+from mimic.provenance.specs import code_digest, job_files, spec, use_this_python
+from mimic.questionnaire.settings import AskSettings
 from mimic.study import INSTRUMENTS, load_study, read_settings
 
 min_version("9.27")
@@ -33,7 +34,7 @@ files = partial(job_files, root=ROOT)
 wildcard_constraints:
     model="|".join(study.models),
     run="|".join(study.runs),
-    context="none|own",
+    context="none|own|human|sketches",
 
 
 localrules:
@@ -54,5 +55,6 @@ include: "workflow/rules/writing.smk"
 include: "workflow/rules/forms.smk"
 include: "workflow/rules/questionnaire.smk"
 include: "workflow/rules/judge.smk"
+include: "workflow/rules/gates.smk"
 include: "workflow/rules/metrics.smk"
 include: "workflow/rules/report.smk"

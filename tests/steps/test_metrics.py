@@ -16,13 +16,15 @@ from mimic.metrics.study import main as study_main
 from mimic.step import Job
 from mimic.traits import TRAITS, balanced_profiles
 
+INSTRUMENTS = Path(__file__).parents[2] / "config/instruments"
+
 
 def write_answers(path: Path, *, sd: float, seed: int) -> Path:
     path.parent.mkdir()
     generator = np.random.default_rng(seed)
     rows = []
     for profile in balanced_profiles(16):
-        for wording in ("w1", "w2"):
+        for wording in ("w1", "w2", "w3"):
             for order in ("published", "reversed"):
                 for n, trait in enumerate(TRAITS * 4):
                     plus = n < 10
@@ -33,7 +35,9 @@ def write_answers(path: Path, *, sd: float, seed: int) -> Path:
                     options[low - 1], options[low] = low + 1 - raw, raw - low
                     rows.append(
                         {
+                            "subject": str(profile),
                             "profile": str(profile),
+                            "variant": 0,
                             "item": f"i{n}",
                             "trait": trait,
                             "keyed": "plus" if plus else "minus",
@@ -78,6 +82,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
     pd.DataFrame(levels[:-1], columns=list(TRAITS)).astype(int).to_csv(essays / "essays.csv")
     write_json(essays / "manifest.json", {})
     write_json(essays / "summary.json", {"corpus": "composed"})
+    write_json(tmp_path / "gates.json", {"passed": True, "gates": [], "reference": None})
     judge = tmp_path / "judge"
     judge.mkdir()
     write_json(judge / "manifest.json", {})
@@ -100,6 +105,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
         "judge": judge / "manifest.json",
         "learning": tmp_path / "learning.json",
         "hygiene": tmp_path / "hygiene.json",
+        "gates": tmp_path / "gates.json",
     }
 
 
@@ -114,6 +120,8 @@ def run_step(files: dict[str, Path], out: Path, *, method: str) -> dict[str, Any
             "metrics": {"bootstrap_draws": 200, "permutations": 199},
             "run": {"label": label, "model": "tiny", "method": method, "seed": 1},
             "contexts": ["none", "own"],
+            "generated": [],
+            "protocols": [],
         },
         inputs={
             "answers": [answers, answers],
@@ -121,6 +129,8 @@ def run_step(files: dict[str, Path], out: Path, *, method: str) -> dict[str, Any
             "probabilities": [files["texts"]],
             "base_probabilities": [files["texts"]],
             "hygiene": [files["hygiene"]],
+            "instrument": [INSTRUMENTS / "mini_ipip.yaml"],
+            "generated": [],
             "essays": [files["essays"]],
             "learning": [] if base else [files["learning"]],
         },
@@ -165,6 +175,7 @@ def test_a_run_and_its_base_in_one_study(files: dict[str, Path], tmp_path: Path)
                 "runs": [out / "tiny-base.json", out / "tiny-sft.json"],
                 "judge": [files["judge"]],
                 "summary": [files["essays"].with_name("summary.json")],
+                "gates": [files["gates"]],
             },
             out=out,
         )
@@ -172,8 +183,10 @@ def test_a_run_and_its_base_in_one_study(files: dict[str, Path], tmp_path: Path)
     study = json.loads((out / "study.json").read_text())
     assert [found["run"] for found in study["runs"]] == ["tiny-base", "tiny-sft"]
     assert study["corpus"] == {"corpus": "composed"}
+    assert study["gates"] == {"passed": True, "gates": [], "reference": None}
     # One of learning, two contexts for each of two runs, one of the judge.
     assert len(study["checks"]) == 6
+    assert [check["context"] for check in study["checks"][1:5]] == ["none", "own"] * 2
     assert all(check["passed"] for check in study["checks"])
 
 

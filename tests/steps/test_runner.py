@@ -60,6 +60,23 @@ from mimic.step import run_step
 run_step(lambda job: None)
 """
 
+# Answers what nobody has answered yet, and fails when that is done where one is wrong.
+ANSWERING_STEP = """\
+from mimic.step import run_step, say
+
+def main(job):
+    job.answers.mkdir(exist_ok=True)
+    for question in job.input("questions").read_text().split():
+        if not (job.answers / question).exists():
+            say(f"asks {question}")
+            (job.answers / question).write_text("yes")
+    (job.out / "folder.txt").write_text(str(job.answers))
+    if (job.answers / "wrong").exists():
+        raise ValueError("a wrong question")
+
+run_step(main)
+"""
+
 Runner = Callable[..., list[str]]
 
 
@@ -118,7 +135,7 @@ def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
 
 
 def entries() -> list[Path]:
-    return [path for path in Path("store").glob("*") if path.name != "work"]
+    return [path for path in Path("store").glob("*") if path.name not in ("work", "answers")]
 
 
 def work() -> list[str]:
@@ -154,11 +171,16 @@ def step_processes(process: subprocess.Popen[str]) -> list[int]:
 
 
 def test_the_second_time_is_a_hit_with_the_same_bytes(runner: Runner, project: Path) -> None:
-    source = str(project / "config/forms/authored.yaml")
-    whole = spec("forms.build", group="data", settings={"forms": {}}, sources={"authored": source})
+    config = project / "config"
+    sources = {
+        "authored": [str(config / "forms/authored.yaml")],
+        "rewordings": [str(config / "forms/rewordings.yaml")],
+        "instruments": sorted(map(str, (config / "instruments").glob("*.yaml"))),
+    }
+    whole = spec("forms.build", group="data", settings={"forms": {}}, sources=sources)
     command = runner(
         "forms.build",
-        inputs={"authored": [source]},
+        inputs=sources,
         outputs=["results/forms/forms.json"],
         whole_spec=whole,
     )
@@ -219,6 +241,25 @@ def test_a_failing_step(runner: Runner, made_up: Callable[..., None]) -> None:
     assert work() == []
     assert not Path("results/x").exists()
     assert not Path("results/.identities").exists()
+
+
+def test_answers_are_kept_from_job_to_job(runner: Runner, made_up: Callable[..., None]) -> None:
+    made_up(ANSWERING_STEP)
+    command = runner("made_up", inputs={"questions": ["q"]}, outputs=["results/folder.txt"])
+    answers = Path(os.environ["MIMIC_STORE"], "answers")
+    asked = []
+    # The second has a new question; the third fails when it has answered; the last is a hit.
+    for text, status in (("a b", 0), ("a b c", 0), ("c d wrong", 1), ("a b", 0)):
+        Path("q").write_text(text)
+        done = run(command)
+        assert done.returncode == status, done.stderr
+        asked.append([line.split()[-1] for line in done.stderr.splitlines() if "asks" in line])
+    assert asked == [["a", "b"], ["c"], ["d", "wrong"], []]
+    assert Path("results/folder.txt").read_text() == str(answers)
+    assert sorted(path.name for path in answers.iterdir()) == ["a", "b", "c", "d", "wrong"]
+    assert (answers / "a").stat().st_mode & 0o200
+    assert len(entries()) == 2
+    assert all(len(entry.name) == 40 for entry in entries())
 
 
 def test_a_step_that_forgets_an_output(runner: Runner, made_up: Callable[..., None]) -> None:

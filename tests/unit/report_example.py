@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import report_example_parts as parts
+from report_example_parts import estimate, nothing
 
 from mimic.files import write_json
 from mimic.traits import TRAITS
@@ -17,23 +19,6 @@ SIGNAL = {"base": 0.02, "sft": 0.05, "dpo": 0.9, "orpo": -0.01}
 SPREAD = {"base": 0.52, "sft": 0.43, "dpo": 0.31, "orpo": 0.55}
 EXACT = {"base": 0.03125, "sft": 0.0417, "dpo": 0.612, "orpo": 0.0261}
 P_VALUES = {"base": 0.4821, "sft": 0.0312, "dpo": 0.0001, "orpo": 0.71}
-
-
-def estimate(value: float, *, half: float, n: int, interval: str) -> dict[str, Any]:
-    """An estimate with a symmetric interval."""
-    return {"value": value, "low": value - half, "high": value + half, "interval": interval, "n": n}
-
-
-def nothing(reason: str) -> dict[str, Any]:
-    """An estimate without a value."""
-    return {
-        "value": None,
-        "low": None,
-        "high": None,
-        "interval": "text bootstrap",
-        "n": 0,
-        "reason": reason,
-    }
 
 
 def example_study(*, kind: str = "composed") -> dict[str, Any]:
@@ -54,8 +39,8 @@ def example_study(*, kind: str = "composed") -> dict[str, Any]:
             "trained_on": {"role": "E", "essays": 60, "clusters": 58},
             "features": "words",
             "selection": [{"features": "words", "C": 1.0, "mean_accuracy": 0.78}],
-            "cross_validation": _reading(0.78, n=60),
-            "reference": _reading(0.74, n=24),
+            "cross_validation": parts.reading(0.78, n=60),
+            "reference": parts.reading(0.74, n=24),
             "reference_name": name,
             "majority_accuracy": dict.fromkeys(TRAITS, 0.52),
             "deletion_control": {
@@ -63,29 +48,34 @@ def example_study(*, kind: str = "composed") -> dict[str, Any]:
             },
             "masked": True,
         },
+        "gates": parts.gates(),
         "runs": runs,
         "checks": [
             {
                 "run": "tiny-sft-s1",
                 "check": "learning: validation loss",
+                "context": None,
                 "passed": True,
                 "detail": "3.201 before training, 2.874 after",
             },
             {
                 "run": "tiny-orpo-s1",
                 "check": "learning: validation margin",
+                "context": None,
                 "passed": False,
                 "detail": "0.010 before training, 0.011 after",
             },
             {
                 "run": "tiny-dpo-s1",
-                "check": "option mass, context none",
+                "check": "option mass",
+                "context": "human",
                 "passed": True,
                 "detail": "mean probability of the options 0.981",
             },
             {
                 "run": "judge",
                 "check": "judge reads above chance",
+                "context": None,
                 "passed": None,
                 "detail": "no interval",
             },
@@ -109,7 +99,7 @@ def described() -> dict[str, Any]:
         },
         "methods": list(METHODS),
         "profiles": 16,
-        "contexts": ["none", "own"],
+        "contexts": ["none", "own", "human"],
     }
 
 
@@ -147,7 +137,12 @@ def _run(method: str) -> dict[str, Any]:
         "model": "tiny",
         "method": method,
         "seed": 1,
-        "questionnaire": {context: _questionnaire(method, context) for context in ("none", "own")},
+        "questionnaire": {
+            **{context: _questionnaire(method, context) for context in ("none", "own")},
+            "human": _about_essays(method),
+        },
+        "scales": parts.scales(),
+        "generated": {"none": parts.generated(9 if own else 1)},
         "texts": _texts(method),
         "baselines": {
             "uniform": 0.03125,
@@ -156,7 +151,7 @@ def _run(method: str) -> dict[str, Any]:
             "prompt_only": {"questionnaire": {"none": 0.03125, "own": 0.0344}, "texts": 0.0469},
             "null_adapter": "not run",
         },
-        "learning": None if method == "base" else _learning(method),
+        "learning": None if method == "base" else parts.learning(method),
         "hygiene": hygiene,
     }
 
@@ -183,17 +178,19 @@ def _questionnaire(method: str, context: str) -> dict[str, Any]:
     factor = SPREAD[method] / SPREAD["base"] + 0.05
     base = method == "base"
     return {
+        "subjects": 16,
         "profiles": 16,
         "items": 20,
         "forms": [
             {
                 "form": f"f{i}",
-                "format": f"format{i % 3}",
-                "wording": f"w{i // 2}",
+                "format": f"format{i // 4}",
+                "wording": f"w{i // 2 % 2}",
                 "order": ("published", "reversed")[i % 2],
             }
             for i in range(12)
         ],
+        "reworded": 0.625,
         "mass": {"mean": 0.981, "share_below_half": 0.0},
         "agreement_share": [0.05, 0.15, 0.5, 0.2, 0.1],
         "exact_match": exact
@@ -220,9 +217,38 @@ def _questionnaire(method: str, context: str) -> dict[str, Any]:
             },
             "more_stable": None if base else dict.fromkeys(TRAITS, method == "dpo"),
         },
+        **parts.scoring(EXACT[method] + shift),
+        "published_stability": parts.published_stability(SPREAD[method] + shift, base=base),
+        **parts.reliability(SIGNAL[method], flat=method == "orpo"),
+        "coherence": parts.coherence(accuracy, EXACT[method], flat=method == "orpo"),
         "acquiescence": 3.12,
         "order_asymmetry": None if context == "own" else 0.21,
         "notes": [],
+    }
+
+
+def _about_essays(method: str) -> dict[str, Any]:
+    """Eight essays of seven profiles: too few to tell the traits' signals apart."""
+    figures = _questionnaire(method, "human")
+    for part in ("icc", "icc_within", "components", "coherence"):
+        del figures[part]
+    crossed = "crossed bootstrap"
+    exact = estimate(0.139 if method == "dpo" else 0.021, half=0.02, n=96, interval=crossed)
+    p = 0.0004 if method == "dpo" else 0.66
+    unknown = {"signal": None, "crosstalk": None, "noise_to_signal": None}
+    stability = figures["stability"]
+    stability["more_stable"] = None
+    if stability["shrunk_base"]:
+        stability["shrunk_base"]["noise_to_signal"] = dict.fromkeys(TRAITS, None)
+    for trait in TRAITS:
+        stability["traits"][trait] |= unknown | {
+            "crosstalk": {other: None for other in TRAITS if other != trait}
+        }
+    return figures | {
+        "subjects": 8,
+        "profiles": 7,
+        "exact_match": exact | {"hits": 13, "cells": 96, "p_value": p},
+        **parts.scoring(exact["value"]),
     }
 
 
@@ -254,41 +280,4 @@ def _texts(method: str) -> dict[str, Any]:
         "auc": {t: estimate(accuracy + 0.03, half=0.07, n=64, interval=bootstrap) for t in TRAITS},
         "mean_auc": estimate(accuracy + 0.03, half=0.04, n=64, interval=bootstrap),
         "copied_exact_match": estimate(0.333, half=0.3, n=3, interval="wilson") if strong else None,
-    }
-
-
-def _learning(method: str) -> dict[str, Any]:
-    learned = method != "orpo"
-    name = "validation loss" if method == "sft" else "validation margin"
-    before, after = (3.201, 2.874) if method == "sft" else (0.01, 0.642 if learned else 0.011)
-    return {
-        "method": method,
-        "steps": 60,
-        "checks": [
-            {
-                "check": name,
-                "before": before,
-                "after": after,
-                "change": after - before,
-                "standard_error": 0.02,
-                "examples": 24,
-                "required": True,
-                "passed": learned,
-            }
-        ],
-    }
-
-
-def _reading(value: float, *, n: int) -> dict[str, Any]:
-    each = {
-        trait: estimate(value + 0.02 * (i - 2), half=0.1, n=n, interval="wilson")
-        for i, trait in enumerate(TRAITS)
-    }
-    return {
-        "accuracy": each,
-        "mean_accuracy": estimate(value, half=0.05, n=n, interval="cluster bootstrap"),
-        "auc": {
-            t: e | {"value": e["value"] + 0.05, "interval": "newcombe"} for t, e in each.items()
-        },
-        "exact_match": estimate(0.3, half=0.1, n=n, interval="wilson"),
     }

@@ -45,9 +45,11 @@ def answers_of(respondent: Respondent, *, profiles: int = 16, **shape: int) -> A
     np.put_along_axis(options, (lower - 1).astype(int)[..., None], (lower + 1 - raw)[..., None], -1)
     np.put_along_axis(options, lower.astype(int)[..., None], (raw - lower)[..., None], -1)
     return Answers(
+        subjects=tuple(map(str, chosen)),
         profiles=chosen,
         forms=forms,
         items=items,
+        variants=np.zeros((len(forms), len(items)), dtype=np.int64),
         options=options,
         mass=options.sum(axis=-1),
         raw=raw,

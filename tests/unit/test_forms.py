@@ -3,9 +3,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mimic.forms.authored import build_form, draw_forms, load_authored
+from mimic.forms.authored import ORDERS, build_form, load_authored, load_rewordings
+from mimic.forms.draw import draw_forms, drawn_wordings
 
-AUTHORED = Path(__file__).parents[2] / "config/forms/authored.yaml"
+FORMS = Path(__file__).parents[2] / "config/forms"
+AUTHORED = FORMS / "authored.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +24,10 @@ def authored():
         ("letters", "reversed", "E", "A"),
         ("phrases", "published", "agree", "disagree"),
         ("phrases", "reversed", "agree", "disagree"),
+        ("numbers", "published", "5", "1"),
+        ("numbers", "reversed", "1", "5"),
+        ("agreement", "published", "strongly agree", "strongly disagree"),
+        ("agreement", "reversed", "strongly agree", "strongly disagree"),
     ],
 )
 def test_agreement_follows_the_meaning_and_not_the_place(authored, name, order, most, least):
@@ -31,31 +37,38 @@ def test_agreement_follows_the_meaning_and_not_the_place(authored, name, order, 
     assert len(set(form.answers)) == 5
 
 
-def test_reversed_order_lists_the_least_like_me_option_first(authored):
-    form = build_form(authored, format_name="digits", wording="fits", order="reversed")
+@pytest.mark.parametrize(
+    ("name", "order", "first", "last"),
+    [
+        ("digits", "reversed", "1 = not like me at all", "5 = very much like me"),
+        ("numbers", "published", "1: very inaccurate", "5: very accurate"),
+        ("numbers", "reversed", "1: very accurate", "5: very inaccurate"),
+        ("agreement", "published", "* strongly disagree", "* strongly agree"),
+    ],
+)
+def test_options_are_listed_in_their_order(authored, name, order, first, last):
+    form = build_form(authored, format_name=name, wording="fits", order=order)
     listed = form.instruction.splitlines()[2:]
-    assert listed[0] == "1 = not like me at all"
-    assert listed[-1] == "5 = very much like me"
+    assert (listed[0], listed[-1]) == (first, last)
 
 
-def test_draw_has_both_orders_of_each_wording_and_is_seeded(authored):
-    forms = draw_forms(authored, formats=("digits", "letters"), wordings=2, seed=3)
-    assert len(forms) == len({form.form for form in forms}) == 8
-    by_wording: dict = {}
-    for form in forms:
-        by_wording.setdefault((form.format, form.wording), set()).add(form.order)
-    assert all(orders == {"published", "reversed"} for orders in by_wording.values())
-    assert len({wording for _, wording in by_wording}) == 4
-    again = draw_forms(authored, formats=("digits", "letters"), wordings=2, seed=3)
-    assert forms == again
-    assert forms != draw_forms(authored, formats=("digits", "letters"), wordings=2, seed=4)
+def test_there_are_five_formats_and_ten_wordings_no_two_alike(authored):
+    assert len(authored.formats) == 5
+    assert len(set(authored.wordings.values())) == len(authored.wordings) == 10
 
 
-def test_wrong_names_and_counts_say_what_is_allowed(authored):
-    with pytest.raises(ValueError, match=r"no format 'likert'; authored are digits"):
-        draw_forms(authored, formats=("likert",), wordings=1, seed=1)
-    with pytest.raises(ValueError, match="only 6 are authored"):
-        draw_forms(authored, formats=("digits",), wordings=7, seed=1)
+def test_every_wording_stands_in_every_format_and_order(authored):
+    forms = draw_forms(authored, formats=("digits", "letters"), wordings=("fits", "rate"))
+    cells = {(form.format, form.wording, form.order) for form in forms}
+    assert len(forms) == len({form.form for form in forms}) == len(cells) == 8
+    assert {order for _, _, order in cells} == set(ORDERS)
+
+
+def test_more_wordings_than_are_for_tests_are_refused():
+    parts = {"a": "test", "b": "train", "c": "test"}
+    assert drawn_wordings(parts, part="test", count=2) == ("a", "c")
+    with pytest.raises(ValueError, match=r"forms\.wordings is 3, but only 2 of the 3 authored"):
+        drawn_wordings(parts, part="test", count=3)
 
 
 def test_equal_options_are_refused(tmp_path):
@@ -65,3 +78,21 @@ def test_equal_options_are_refused(tmp_path):
     path.write_text(yaml.safe_dump(values))
     with pytest.raises(ValueError, match=r"(?s)forms.yaml.*formats.digits.*five symbols must"):
         load_authored(path)
+
+
+def test_a_phrase_that_stands_twice_is_refused(tmp_path):
+    path = tmp_path / "rewordings.yaml"
+    items = {"Trust others": ["Rely on people", "Have faith in others", "trust Others"]}
+    path.write_text(yaml.safe_dump({"version": 1, "items": items}))
+    with pytest.raises(ValueError, match=r"(?s)rewordings.yaml.*'trust Others' stands under"):
+        load_rewordings(path)
+    items["Trust others"].pop()
+    path.write_text(yaml.safe_dump({"version": 1, "items": items}))
+    with pytest.raises(ValueError, match=r"(?s)rewordings\.yaml.*items\.Trust others"):
+        load_rewordings(path)
+
+
+def test_an_item_without_rewordings_has_its_own_words_alone():
+    rewordings = load_rewordings(FORMS / "rewordings.yaml")
+    assert rewordings.variants("Not an item") == ("Not an item",)
+    assert len(rewordings.variants("worry about THINGS")) == 4

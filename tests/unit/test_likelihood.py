@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 import torch
 
+from mimic.chat import persona
 from mimic.compute import ComputeSettings, load_model, load_tokenizer
-from mimic.forms.authored import draw_forms, load_authored
+from mimic.forms.authored import load_authored
+from mimic.forms.draw import draw_forms
 from mimic.questionnaire.ask import ask
 from mimic.questionnaire.instruments import load_instrument
-from mimic.questionnaire.prompts import describe
+from mimic.questionnaire.subjects import Subject
 from mimic.respondents.likelihood import OnePrompt, SharedPrefix
 from mimic.respondents.tree import Question
 from mimic.traits import Profile
@@ -25,16 +27,17 @@ def tiny(tiny_model):
 def asked(tokenizer, project, profile="O+C-E+A-N+", formats=("digits", "letters", "phrases")):
     authored = load_authored(project / "config/forms/authored.yaml")
     instrument = load_instrument(project / "config/instruments/mini_ipip.yaml")
+    originals = {i.text.lower(): {"variant": 0, "phrase": i.text} for i in instrument.items}
     target = Profile.parse(profile)
     return [
         ask(
             tokenizer,
             form=form,
-            profile=target,
-            about=describe(target, None),
+            subject=Subject(profile, target, persona(target)),
             instrument=instrument,
+            words={"fits": originals},
         )
-        for form in draw_forms(authored, formats=formats, wordings=1, seed=1)
+        for form in draw_forms(authored, formats=formats, wordings=("fits",))
     ]
 
 

@@ -14,17 +14,18 @@ from synthetic_answers import answers_of, at_random, constant, follows, noisy
 
 from mimic.metrics.answers import Answers, check_same_layout, load_answers
 from mimic.metrics.questionnaire import acquiescence, order_asymmetry, questionnaire_figures
+from mimic.metrics.resampling import Resampling
 from mimic.metrics.run import modal_profile, rounded
-from mimic.metrics.settings import MetricsSettings
 from mimic.metrics.study import judge_check, learning_checks, mass_checks
 from mimic.metrics.texts import load_probabilities, text_exact_match, text_figures
 from mimic.traits import TRAITS, Profile, balanced_profiles
 
-FAST = MetricsSettings(bootstrap_draws=200, permutations=999)
+FAST = Resampling(draws=200, permutations=999, seed=1)
+CUTS = {"3.0, as published": np.full(5, 3.0)}
 
 
 def figures(answers: Answers, base: Answers | None = None) -> dict[str, Any]:
-    found = questionnaire_figures(answers, base, FAST)
+    found = questionnaire_figures(answers, base, cuts=CUTS, resampling=FAST)
     json.dumps(found, allow_nan=False)
     return found
 
@@ -100,7 +101,7 @@ def test_one_form_takes_wilson_and_has_no_spread() -> None:
     found = figures(one, one)
     assert found["exact_match"]["interval"] == "wilson"
     assert found["exact_match"]["low"] > 0.7
-    assert found["mean_auc"]["interval"] == "crossed bootstrap"
+    assert found["mean_auc"]["interval"] == "wilson of 16 profiles"
     assert found["stability"]["spread"]["reason"] == "a single form has no spread over forms"
     assert found["order_asymmetry"] is None
 
@@ -150,7 +151,8 @@ def table_of(answers: Answers) -> pd.DataFrame:
             for i, item in enumerate(answers.items):
                 options = {f"p{k + 1}": answers.options[p, f, i, k] for k in range(5)}
                 numbers = {"mass": answers.mass[p, f, i], "raw": answers.raw[p, f, i]}
-                labels = {"profile": str(profile), **item._asdict(), **form._asdict()}
+                labels = {"subject": answers.subjects[p], "profile": str(profile)}
+                labels |= {"variant": answers.variants[f, i], **item._asdict(), **form._asdict()}
                 rows.append(labels | options | numbers | {"y": answers.y[p, f, i]})
     return pd.DataFrame(rows)
 
@@ -160,6 +162,7 @@ def test_answers_are_read_into_the_right_cells_whatever_the_order(tmp_path: Path
     table.to_parquet(tmp_path / "answers.parquet")
     found = load_answers(tmp_path / "answers.parquet")
     assert found.profiles == balanced_profiles(16)
+    assert found.subjects == tuple(map(str, found.profiles))
     for p, f, i in ((0, 0, 0), (15, 11, 19), (3, 7, 12), (9, 2, 5)):
         row = table[
             (table["profile"] == str(found.profiles[p]))

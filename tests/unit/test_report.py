@@ -13,7 +13,8 @@ from report_example import described, example_study, write_inputs
 
 from mimic.report.build import main
 from mimic.report.facts import holm
-from mimic.report.words import answer, failures, limits
+from mimic.report.words import answer, failures
+from mimic.report.words_limits import limits
 from mimic.step import Job
 
 
@@ -152,7 +153,7 @@ def test_labels_are_escaped_in_html_and_svg(tmp_path: Path) -> None:
 def test_same_input_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     again = build(tmp_path, example_study())
     files = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    assert len(files) == 10
+    assert len(files) == 14
     for name in files:
         assert (folder / name).read_bytes() == (again / name).read_bytes(), name
 
@@ -181,10 +182,20 @@ def test_no_alarm_without_failure() -> None:
 
 
 def test_composed_is_never_called_human(page: str) -> None:
-    assert "human" not in page.lower()
+    # The settings name the context human; the respondent of that name is drawn from norms.
+    said = page[: page.index("<pre")].lower().replace("human-like", "")
+    assert "human" not in said
     assert "composed reference" in page
+    assert "the labels they were composed for" in page
     human = example_study(kind="human")
     assert "composed" not in limits(human, described())[0]
+
+
+def test_human_essays_have_authors(tmp_path: Path) -> None:
+    page = (build(tmp_path, example_study(kind="human")) / "index.html").read_text(encoding="utf-8")
+    assert "composed" not in page
+    assert "human essays that no run trained on" in page
+    assert "the labels of the essays’ authors" in page
 
 
 def test_answer_names_the_strong_run_alone() -> None:
@@ -192,7 +203,9 @@ def test_answer_names_the_strong_run_alone() -> None:
     assert found.headline == (
         "tiny-dpo-s1 gave answers consistent with the target in at least one context and wrote "
         "texts that the judge read as the target, both more often than chance. The base, with the "
-        "prompt alone, did not. More stable than the base in all five traits: tiny-dpo-s1."
+        "prompt alone, did not. More stable than the base in all five traits: tiny-dpo-s1. More "
+        "often than chance, tiny-dpo-s1 gave answers about composed essays consistent with the "
+        "labels they were composed for."
     )
     words = " ".join(line for _, lines in found.points for line in lines)
     assert "Only before that correction: tiny-sft-s1." in words
@@ -205,8 +218,29 @@ def test_answer_says_so_when_nothing_was_found() -> None:
     found = answer(study)
     assert found.headline == (
         "No trained run’s answers or texts match their targets more often than chance. No trained "
-        "run is more stable than the base in all five traits."
+        "run is more stable than the base in all five traits. No run gave answers about composed "
+        "essays consistent with the labels they were composed for more often than chance."
     )
+
+
+def test_linking_essays_is_no_accuracy_of_the_target() -> None:
+    study = example_study()
+    base = study["runs"][0]["questionnaire"]["human"]["exact_match"]
+    base.update(value=0.3, p_value=0.0001)
+    for run in study["runs"][1:]:
+        run["questionnaire"] = {"human": run["questionnaire"]["human"], "none": _by_chance(run)}
+        run["texts"]["exact_match"]["p_value"] = 0.5
+    study["runs"][0]["questionnaire"].pop("own")
+    headline = answer(study).headline
+    assert headline.startswith("No trained run’s answers or texts match their targets")
+    assert "The untrained base’s do" not in headline
+    assert "More often than chance, tiny-base-s1 and tiny-dpo-s1 gave answers about" in headline
+
+
+def _by_chance(run: dict[str, Any]) -> dict[str, Any]:
+    part: dict[str, Any] = run["questionnaire"]["none"]
+    part["exact_match"]["p_value"] = 0.5
+    return part
 
 
 def test_limits_follow_the_study() -> None:

@@ -37,7 +37,7 @@ def test_an_unknown_key_names_the_nearest(values: Any, key: str, nearest: str) -
 def test_an_unknown_key_that_resembles_nothing_lists_what_is_allowed() -> None:
     message = refusal({"forms": {"zzz": 1}})
     assert "did you mean" not in message
-    assert "allowed here: formats, seed, wordings" in message
+    assert "allowed here: formats, proposals, seed, trained_formats, wordings" in message
 
 
 @pytest.mark.parametrize(
@@ -67,14 +67,14 @@ def test_a_setting_of_two_types_is_named_as_the_file_has_it(value: Any, key: str
 def test_a_section_within_itself_lists_what_the_section_allows() -> None:
     message = refusal({"forms": {"forms": {"seed": 1}}})
     assert "forms.forms: no such setting" in message
-    assert "allowed here: formats, seed, wordings" in message
+    assert "allowed here: formats, proposals, seed, trained_formats, wordings" in message
 
 
 def test_all_mistakes_are_told_at_once() -> None:
-    message = refusal({"forms": {"wordings": 0}, "metrics": {"cut": 9}})
+    message = refusal({"forms": {"wordings": 0}, "metrics": {"seed": -9}})
     assert "2 wrong setting(s)" in message
     assert "forms.wordings = 0" in message
-    assert "metrics.cut = 9" in message
+    assert "metrics.seed = -9" in message
 
 
 @pytest.mark.parametrize(
@@ -110,6 +110,18 @@ def test_own_texts_must_exist_for_each_profile() -> None:
     assert "set writing.profiles (now 16) to 32" in message
     # What concerns the whole study doesn't repeat its settings.
     assert "{" not in message
+
+
+def test_who_proposes_rewordings_is_a_model_of_the_study() -> None:
+    message = refusal({"models": ["smollm2"], "forms": {"proposals": {"model": "larger"}}})
+    assert "forms.proposals.model = 'larger' is none of the study's models (smollm2)" in message
+    assert "{" not in message
+    message = refusal({"forms": {"proposals": {"modell": "smollm2"}}})
+    assert "forms.proposals.modell: no such setting; did you mean 'model'?" in message
+    named = parse_settings(
+        StudySettings, {"forms": {"proposals": {"model": "smollm2"}}}, source="mine.yaml"
+    )
+    assert named.forms.proposals is not None and named.forms.proposals.each == 5
 
 
 @pytest.mark.parametrize("root", ["/tmp/x", "../x", "results/../../x", "a b"])

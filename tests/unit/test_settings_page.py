@@ -62,6 +62,7 @@ class Outer(Settings):
         Left(far=0.5), description="Which way."
     )
     label: str | None = Field(None, pattern="^a$", description="Label.")
+    spare: Inner | None = Field(None, description="A spare one.")
     on: bool = Field(True, description="On.")
     words: dict[str, str] = Field({"a": "b"}, description="Words.")
 
@@ -78,6 +79,8 @@ def test_rows() -> None:
         "| `outer.way.names` | list of whole numbers | at least 2 long, each ≥ 3 | (required) | "
         "Only with kind `right`: Numbers a\\|b. |",
         "| `outer.label` | text or null | matches `^a$` | `null` | Label. |",
+        "| `outer.spare` | section or null |  | `null` | A spare one. |",
+        "| `outer.spare.depth` | whole number |  | `1` | Depth. |",
         "| `outer.on` | true or false |  | `true` | On. |",
         '| `outer.words` | texts by name |  | `{"a": "b"}` | Words. |',
     ]

@@ -33,7 +33,7 @@ def test_what_it_holds(source: Path) -> None:
     assert found["step"] == "forms.build"
     assert {"mimic.forms.build", "mimic.forms.settings", "mimic.step"} <= set(found["code"])
     assert list(found["environment"]) == ["data"]
-    assert found["sources"] == {"authored": sha256_file(source)}
+    assert found["sources"] == {"authored": [sha256_file(source)]}
 
 
 def test_equal_specs_are_equal_strings(source: Path) -> None:

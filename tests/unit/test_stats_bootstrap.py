@@ -4,24 +4,85 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from synthetic_answers import answers_of, at_random, layout, noisy
+from synthetic_answers import answers_of, layout, noisy
 
-from mimic.stats.bootstrap import crossed_draws, resample_within
+from mimic.stats.bootstrap import STEP, crossed_draws, resample_within
 from mimic.stats.fidelity import answer_fidelity
 from mimic.stats.stability import spread
 
 
-def test_draws_keep_the_size_of_every_trait_keying_and_format() -> None:
+def weights_of(units: int, *, draws: int, seed: int) -> np.ndarray:
+    return resample_within(
+        range(units), [0] * units, draws=draws, generator=np.random.default_rng(seed)
+    )
+
+
+@pytest.mark.parametrize("units", [2, 3, 5, 12])
+def test_rescaled_weights_have_mean_and_variance_one(units: int) -> None:
+    weights = weights_of(units, draws=40_000, seed=1)
+    assert (weights >= 0).all()
+    assert weights.sum(axis=1) == pytest.approx(np.full(40_000, units))
+    assert weights.mean(axis=0) == pytest.approx(np.ones(units), abs=0.03)
+    expected = np.full((units, units), -1 / (units - 1))
+    np.fill_diagonal(expected, 1)
+    assert np.cov(weights.T) == pytest.approx(expected, abs=0.07)
+
+
+@pytest.mark.parametrize("units", [2, 4])
+def test_the_variance_of_a_mean_is_the_unbiased_estimate(units: int) -> None:
+    values = np.random.default_rng(3).normal(size=units)
+    means = weights_of(units, draws=40_000, seed=2) @ values / units
+    # n draws of n would give (n - 1)/n of it: half with two units.
+    assert means.var() == pytest.approx(values.var(ddof=1) / units, rel=0.04)
+
+
+def test_crossed_weights_are_moved_by_the_step_and_blocks_share_them() -> None:
     forms, items = layout(per_trait=6, wordings=4)
     draws = crossed_draws(items=items, forms=forms, draws=200, seed=1)
+    assert draws.blocks == (("items",), ("forms",), ("items", "forms"))
+    assert (draws.items[200:400] == 1).all()
+    assert (draws.forms[:200] == 1).all()
+    assert np.array_equal(draws.items[:200], draws.items[400:])
+    assert np.array_equal(draws.forms[200:400], draws.forms[400:])
+    assert np.array_equal(draws.alone("items"), draws.items[:200])
+    assert np.array_equal(draws.alone("forms"), draws.forms[200:400])
+    # Three units: two draws of three, times 3/2.
+    possible = 1 + STEP * (np.array([0, 1.5, 3]) - 1)
+    assert np.unique(draws.items[:200]) == pytest.approx(possible)
     for trait, keyed in {(item.trait, item.keyed) for item in items}:
         own = [n for n, item in enumerate(items) if (item.trait, item.keyed) == (trait, keyed)]
-        assert (draws.items[:, own].sum(axis=1) == 3).all()
+        assert draws.items[:, own].sum(axis=1) == pytest.approx(np.full(600, 3))
     for name in ("digits", "letters"):
         own = [n for n, form in enumerate(forms) if form.format == name]
-        assert (draws.forms[:, own].sum(axis=1) == 8).all()
+        assert draws.forms[:, own].sum(axis=1) == pytest.approx(np.full(600, 8))
     assert draws.vary
     assert draws.notes == ()
+
+
+def test_strata_name_one_column_for_each_unit() -> None:
+    forms, items = layout(per_trait=4, wordings=3)
+    draws = crossed_draws(items=items, forms=forms, draws=5, seed=1)
+    assert len(draws.strata["items"]) == 10
+    assert draws.strata["items"][0] == (0, 2)
+    # Both orders of a wording are one unit.
+    assert draws.strata["forms"] == ((0, 2, 4), (6, 8, 10))
+    assert draws.strata["seeds"] == ()
+
+
+def test_seeds_vary_from_five_up() -> None:
+    forms, items = layout()
+    few = crossed_draws(items=items, forms=forms, seeds=4, draws=20, seed=1)
+    assert (few.seeds == 1).all() and few.seeds.shape == (60, 4)
+    assert few.notes == ("4 training seeds, which do not vary: 5 are needed",)
+    enough = crossed_draws(items=items, forms=forms, seeds=5, draws=20, seed=1)
+    assert enough.blocks[3:] == (("seeds",), ("items", "forms", "seeds"))
+    assert (enough.seeds[:60] == 1).all()
+    assert np.array_equal(enough.seeds[60:80], enough.seeds[80:])
+    assert (enough.items[60:80] == 1).all() and (enough.forms[60:80] == 1).all()
+    assert np.array_equal(enough.items[80:], enough.items[:20])
+    assert enough.notes == ()
+    # The other factors' draws do not depend on the number of seeds.
+    assert np.array_equal(few.items, enough.items[:60])
 
 
 def test_orders_of_a_wording_and_items_of_a_cluster_move_together() -> None:
@@ -70,66 +131,54 @@ def test_a_lone_stratum_is_always_drawn_once() -> None:
 
 
 @pytest.mark.parametrize("profiles", [16, 32])
-def test_weighted_figures_equal_those_of_repeated_rows(profiles: int) -> None:
+def test_weighted_figures_equal_numpys(profiles: int) -> None:
     answers = answers_of(noisy(strength=0.3, sd=0.8, seed=4), profiles=profiles)
-    draws = crossed_draws(items=answers.items, forms=answers.forms, draws=12, seed=5)
+    draws = crossed_draws(items=answers.items, forms=answers.forms, draws=4, seed=5)
     traits, targets = answers.item_traits, answers.targets
     fast = answer_fidelity(
         answers.y, traits, targets, cut=3.0, item_weights=draws.items, form_weights=draws.forms
     )
     fast_spread = spread(answers.y, traits, item_weights=draws.items, form_weights=draws.forms)
-    for n in range(12):
-        rows = np.repeat(np.arange(len(traits)), draws.items[n].astype(int))
-        forms = np.repeat(np.arange(len(answers.forms)), draws.forms[n].astype(int))
-        y, own = answers.y[:, forms][:, :, rows], traits[rows]
-        scores = np.stack([y[:, :, own == t].mean(axis=2) for t in range(5)], axis=2)
+    for n, (of_items, of_forms) in enumerate(zip(draws.items, draws.forms, strict=True)):
+        scores = np.stack(
+            [
+                np.average(answers.y[:, :, traits == t], axis=2, weights=of_items[traits == t])
+                for t in range(5)
+            ],
+            axis=2,
+        )
         fits = (scores >= 3) == targets[:, None]
-        mean_fits = (scores.mean(axis=1) >= 3) == targets
-        assert fast.exact_match[n] == pytest.approx(fits.all(axis=2).mean())
+        mean_fits = (np.average(scores, axis=1, weights=of_forms) >= 3) == targets
+        by_form = fits.all(axis=2).mean(axis=0)
+        assert fast.exact_match[n] == pytest.approx(np.average(by_form, weights=of_forms))
         assert fast.exact_match_averaged[n] == pytest.approx(mean_fits.all(axis=1).mean())
-        assert fast.accuracy[n] == pytest.approx(fits.mean(axis=(0, 1)))
+        accuracy = np.average(fits.mean(axis=0), axis=0, weights=of_forms)
+        assert fast.accuracy[n] == pytest.approx(accuracy)
         for t in range(5):
-            slow = [
-                y[p, :, i].std(ddof=1) ** 2
+            own = np.flatnonzero(traits == t)
+            variances = [
+                [np.cov(answers.y[p, :, i], aweights=of_forms) for i in own]
                 for p in range(profiles)
-                for i in np.flatnonzero(own == t)
             ]
-            assert fast_spread[n, t] == pytest.approx(np.sqrt(np.mean(slow)))
+            expected = np.average(np.mean(variances, axis=0), weights=of_items[own])
+            assert fast_spread[n, t] == pytest.approx(np.sqrt(expected))
 
 
-def test_interval_agrees_with_an_independently_drawn_slow_loop() -> None:
-    answers = answers_of(at_random(11), wordings=5, per_trait=8)
-    traits = answers.item_traits
-    draws = crossed_draws(items=answers.items, forms=answers.forms, draws=2000, seed=5)
-    fast = spread(answers.y, traits, item_weights=draws.items, form_weights=draws.forms)
-    generator = np.random.default_rng(99)
-    slow = []
-    for _ in range(400):
-        rows: list[int] = []
-        for trait in range(5):
-            for keyed in ("plus", "minus"):
-                pool = [
-                    n
-                    for n, item in enumerate(answers.items)
-                    if traits[n] == trait and item.keyed == keyed
-                ]
-                rows += [pool[k] for k in generator.integers(len(pool), size=len(pool))]
-        forms: list[int] = []
-        for name in ("digits", "letters"):
-            for wording in generator.integers(5, size=5):
-                forms += [
-                    n
-                    for n, form in enumerate(answers.forms)
-                    if form.format == name and form.wording == f"w{wording}"
-                ]
-        variance = answers.y[:, forms][:, :, rows].var(axis=1, ddof=1).mean(axis=0)
-        own = traits[rows]
-        slow.append(np.mean([np.sqrt(variance[own == t].mean()) for t in range(5)]))
-    quantiles = [0.025, 0.5, 0.975]
-    drawn = fast.mean(axis=1)
-    assert np.quantile(drawn, quantiles) == pytest.approx(
-        np.quantile(slow, quantiles), abs=0.35 * np.std(slow)
-    )
+def test_a_form_of_weight_zero_does_not_count() -> None:
+    answers = answers_of(noisy(strength=0.3, sd=0.8, seed=4))
+    traits, targets = answers.item_traits, answers.targets
+    weights = np.ones((1, 12))
+    weights[0, [2, 7]] = 0
+    kept = np.delete(answers.y, [2, 7], axis=1)
+    disturbed = answers.y.copy()
+    disturbed[:, [2, 7]] = 1.0
+    assert spread(disturbed, traits, form_weights=weights) == pytest.approx(spread(kept, traits))
+    for found, expected in zip(
+        answer_fidelity(disturbed, traits, targets, cut=3.0, form_weights=weights),
+        answer_fidelity(kept, traits, targets, cut=3.0),
+        strict=True,
+    ):
+        assert found == pytest.approx(expected)
 
 
 def test_a_trait_keying_with_one_cluster_is_named() -> None:

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from mimic.stats.intervals import Estimate, percentile_bounds, percentile_estimate, wilson
+from mimic.stats.intervals import (
+    Estimate,
+    percentile_bounds,
+    percentile_estimate,
+    score_bounds,
+    text_share,
+    wilson,
+    wilson_of_trials,
+)
 
 
 @pytest.mark.parametrize(
@@ -70,3 +78,50 @@ def test_percentile_bounds_leave_out_few_undefined_draws_but_not_many() -> None:
     found = percentile_estimate(0.5, draws, interval="text bootstrap", n=3)
     assert found.value == 0.5
     assert found.reason is not None
+
+
+def test_score_bounds_take_fractions_of_trials() -> None:
+    whole = wilson(hits=15, n=148)
+    assert score_bounds(15 / 148, size=148) == pytest.approx((whole.low, whole.high))
+    narrower = score_bounds(15 / 148, size=148.5)
+    assert whole.low is not None and whole.high is not None
+    assert whole.low < narrower[0] < narrower[1] < whole.high
+    # Far fewer trials than one still make an interval within 0 and 1.
+    low, high = score_bounds(0.3, size=0.01)
+    assert 0 <= low < 0.01 and 0.99 < high <= 1
+
+
+def test_wilson_of_trials_names_its_trials() -> None:
+    found = wilson_of_trials(0.0, trials=20, unit="profiles", n=480)
+    assert found.interval == "wilson of 20 profiles"
+    assert (found.low, found.n) == (0.0, 480)
+    assert found.high == pytest.approx(0.1611, abs=5e-5)
+
+
+def test_texts_without_repeated_hits_have_nearly_wilsons_interval() -> None:
+    # Draws with the binomial variance of 40 trials.
+    draws = np.random.default_rng(1).normal(0.3, np.sqrt(0.3 * 0.7 / 40), 200_000)
+    found, expected = text_share(0.3, draws, n=64), wilson(hits=12, n=40)
+    assert found.interval == "text bootstrap"
+    assert found.n == 64
+    assert found.low == pytest.approx(expected.low, abs=0.002)
+    assert found.high == pytest.approx(expected.high, abs=0.002)
+
+
+@pytest.mark.parametrize("hits", [0, 64, 2])
+def test_texts_that_no_draw_changes_have_wilsons_interval_of_all(hits: int) -> None:
+    # Two hits in one cell: every draw has both.
+    found, expected = text_share(hits / 64, np.full(100, hits / 64), n=64), wilson(hits=hits, n=64)
+    assert found.interval == "wilson of 64 texts"
+    assert (found.low, found.high) == (expected.low, expected.high)
+    assert found.low is not None and found.high is not None and found.high > found.low
+
+
+def test_texts_undefined_in_many_draws_have_no_interval() -> None:
+    draws = np.linspace(0.4, 0.6, 100)
+    draws[::50] = np.nan
+    assert text_share(0.5, draws, n=9).low is not None
+    draws[::4] = np.nan
+    found = text_share(0.5, draws, n=9)
+    assert (found.value, found.low) == (0.5, None)
+    assert "too many" in str(found.reason)

@@ -1,12 +1,22 @@
-"""The permutation of targets over blocks of outputs."""
+"""Targets permuted over blocks of outputs, signs of contrasts, labels of runs."""
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import numpy as np
 import pytest
-from scipy.stats import kstest
+from scipy.stats import kstest, permutation_test
 
-from mimic.stats.permutation import hit_counts, permutation_p
+from mimic.stats.permutation import (
+    Alternative,
+    hit_counts,
+    permutation_p,
+    permuted_hits,
+    run_swap_p,
+    sign_flip_p,
+)
 from mimic.traits import balanced_profiles, design_matrix
 
 
@@ -38,6 +48,14 @@ def test_inverted_decisions_have_p_of_one() -> None:
     assert permutation_p(counts, seed=1) == 1.0
 
 
+def test_permuted_hits_are_those_that_p_counts() -> None:
+    counts = np.random.default_rng(2).integers(0, 4, (16, 16))
+    hits = permuted_hits(counts, permutations=499, seed=1)
+    assert hits.mean() == pytest.approx(counts.sum() / 16, rel=0.05)
+    expected = (1 + (hits >= np.trace(counts)).sum()) / 500
+    assert permutation_p(counts, permutations=499, seed=1) == expected
+
+
 def test_p_agrees_with_a_slow_permutation_of_the_targets() -> None:
     generator = np.random.default_rng(3)
     wanted = targets(16)
@@ -66,3 +84,119 @@ def test_p_of_random_respondents_is_uniform_although_forms_agree() -> None:
     p = np.array(found)
     assert kstest(p, "uniform").pvalue > 0.001
     assert (p <= 0.05).mean() < 0.09
+
+
+def every_sign(n: int) -> np.ndarray:
+    return np.array(list(itertools.product((1, -1), repeat=n)))
+
+
+@pytest.mark.parametrize("alternative", ["greater", "less", "two-sided"])
+def test_sign_flips_are_exact_where_they_are_few(alternative: Alternative) -> None:
+    contrasts = np.random.default_rng(4).normal(0.4, 1, 9)
+    means = every_sign(9) @ contrasts / 9
+    above, below = (means >= contrasts.mean() - 1e-12), (means <= contrasts.mean() + 1e-12)
+    expected = {
+        "greater": above.mean(),
+        "less": below.mean(),
+        "two-sided": 2 * min(above.mean(), below.mean()),
+    }[alternative]
+    assert sign_flip_p(contrasts, alternative=alternative, seed=1) == pytest.approx(expected)
+
+
+def test_known_sign_flip_p_of_fishers_data_on_darwins_plants() -> None:
+    # Fisher 1935, The design of experiments, section 21: 863 of 32,768 sums are as large in one
+    # direction, 1,726 in both (differences in eighths of an inch).
+    differences = np.array([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48.0])
+    exact = sign_flip_p(differences, permutations=2**15, seed=1)
+    assert exact == pytest.approx(1726 / 32768)
+    drawn = sign_flip_p(differences, permutations=9999, seed=1)
+    assert drawn == pytest.approx(exact, abs=0.008)
+    # (1 + b) / (1 + B)
+    assert drawn * 10_000 == pytest.approx(round(drawn * 10_000))
+
+
+def test_the_least_sign_flip_p_is_not_zero() -> None:
+    assert sign_flip_p(np.ones(6), alternative="greater", seed=1) == 1 / 64
+    assert sign_flip_p(np.ones(30), alternative="greater", permutations=99, seed=1) == 1 / 100
+    assert sign_flip_p(np.zeros(6), seed=1) == 1.0
+
+
+@pytest.mark.parametrize("contrasts", [[], [0.3], [0.3, math.nan]])
+def test_contrasts_that_are_none_are_refused(contrasts: list[float]) -> None:
+    with pytest.raises(ValueError, match="at least two pairs"):
+        sign_flip_p(np.array(contrasts), seed=1)
+
+
+def test_swapping_runs_is_the_sign_flip_of_a_mean_over_profiles() -> None:
+    generator = np.random.default_rng(5)
+    first, second = generator.random((2, 10, 7))
+    found = run_swap_p(first, second, lambda shares: shares.mean(axis=(-2, -1)), seed=1)
+    assert found == pytest.approx(sign_flip_p((first - second).mean(axis=1), seed=1))
+
+
+def test_swapping_runs_equals_scipys_test_and_enumeration_for_a_ratio() -> None:
+    # S/|B| isn't a mean over profiles: each swap needs it anew.
+    wanted = design_matrix(balanced_profiles(16))[:8, :1]
+    generator = np.random.default_rng(6)
+    first, second = (
+        np.column_stack([generator.gamma(4, scale, 8), wanted[:, 0] + generator.normal(0, 1, 8)])
+        for scale in (0.1, 0.2)
+    )
+
+    def ratio(parts: np.ndarray) -> np.ndarray:
+        noise = np.sqrt(parts[..., 0].mean(axis=-1))
+        return np.asarray(noise / np.abs((parts[..., 1] * wanted[:, 0]).mean(axis=-1)))
+
+    observed = ratio(first) - ratio(second)
+    swapped = []
+    for signs in every_sign(8) > 0:
+        one, other = (np.where(s[:, None], first, second) for s in (signs, ~signs))
+        swapped.append(ratio(one) - ratio(other))
+    expected = np.mean(np.array(swapped) <= observed + 1e-9)
+    assert run_swap_p(first, second, ratio, alternative="less", seed=1) == expected
+    by_scipy = permutation_test(
+        (np.arange(8), np.arange(8, 16)),
+        lambda a, b: ratio(np.vstack([first, second])[a]) - ratio(np.vstack([first, second])[b]),
+        permutation_type="samples",
+        vectorized=False,
+        alternative="less",
+    )
+    assert by_scipy.pvalue == expected
+    drawn = run_swap_p(first, second, ratio, alternative="less", permutations=200, seed=1)
+    assert drawn == pytest.approx(expected, abs=0.12)
+    assert drawn * 201 == pytest.approx(round(drawn * 201))
+
+
+def test_outputs_of_a_profile_move_together() -> None:
+    # Twenty outputs of four profiles all differ, but there are only four swaps to be had.
+    first, second = np.ones((4, 20)), np.zeros((4, 20))
+    found = run_swap_p(
+        first, second, lambda shares: shares.mean(axis=(-2, -1)), alternative="greater", seed=1
+    )
+    assert found == 1 / 16
+
+
+def test_runs_that_are_alike_have_p_of_one() -> None:
+    shares = np.random.default_rng(7).random((16, 3))
+    assert run_swap_p(shares, shares, lambda s: s.mean(axis=(-2, -1)), seed=1) == 1.0
+
+
+def test_runs_that_cannot_be_swapped_are_refused() -> None:
+    def mean(shares: np.ndarray) -> np.ndarray:
+        return np.asarray(shares.mean(axis=-1))
+
+    with pytest.raises(ValueError, match=r"\(16,\) and \(8,\).*same profiles"):
+        run_swap_p(np.ones(16), np.ones(8), mean, seed=1)
+    with pytest.raises(ValueError, match="inf"):
+        run_swap_p(np.ones(4), np.full(4, math.inf), mean, seed=1)
+
+
+def test_p_values_are_uniform_when_runs_are_alike() -> None:
+    generator = np.random.default_rng(8)
+    found = []
+    for n in range(300):
+        # Outputs of a profile resemble each other in both runs.
+        both = generator.normal(size=(32, 1)) + generator.normal(size=(2, 32, 5))
+        found.append(run_swap_p(*both, lambda s: s.mean(axis=(-2, -1)), permutations=199, seed=n))
+    assert kstest(found, "uniform").pvalue > 0.001
+    assert 0.015 < np.mean(np.array(found) <= 0.05) < 0.1

@@ -11,7 +11,16 @@ from synthetic_answers import answers_of, at_random, constant, follows, noisy
 
 from mimic.metrics.answers import Answers
 from mimic.stats.fidelity import average_forms, trait_scores
-from mimic.stats.stability import Stability, more_stable, shrink, signal, spread
+from mimic.stats.stability import (
+    Stability,
+    mean_noise_to_signal,
+    more_stable,
+    profile_parts,
+    reduction,
+    shrink,
+    signal,
+    spread,
+)
 from mimic.traits import ALL_PROFILES, design_matrix
 
 
@@ -55,6 +64,40 @@ def test_signal_and_crosstalk_equal_ols(profiles: int) -> None:
     for t in range(5):
         fit = sm.OLS(scores[:, t], sm.add_constant(answers.design)).fit()
         assert found[t] == pytest.approx(fit.params[1:])
+
+
+def test_a_single_form_of_weight_has_no_spread() -> None:
+    y = np.random.default_rng(1).normal(size=(4, 3, 5))
+    found = spread(y, np.arange(5), form_weights=np.array([[0, 2.0, 0], [0.5, 2.0, 0]]))
+    assert np.isnan(found[0]).all()
+    assert np.isfinite(found[1]).all()
+
+
+def test_reduction_is_undefined_where_nothing_can_be_reduced() -> None:
+    found = reduction(np.array([0.2, 0.3, 0.1]), np.array([0.4, 0.2, 0.0]))
+    assert found[:2] == pytest.approx([0.5, -0.5])
+    assert np.isnan(found[2])
+
+
+@pytest.mark.parametrize("profiles", [16, 32])
+def test_parts_of_profiles_give_spread_and_signal(profiles: int) -> None:
+    answers = answers_of(noisy(strength=0.4, sd=0.5, seed=6), profiles=profiles)
+    parts = profile_parts(answers.y, answers.item_traits)
+    assert parts.shape == (profiles, 2, 5)
+    found = stability(answers)
+    assert np.sqrt(parts[:, 0].mean(axis=0)) == pytest.approx(found.spread)
+    expected = found.spread.mean() / np.abs(np.diag(found.signal)).mean()
+    assert mean_noise_to_signal(parts, answers.design) == pytest.approx(expected)
+    several = mean_noise_to_signal(np.stack([parts, parts * [[2], [1]]]), answers.design)
+    assert several == pytest.approx(expected * np.array([1, math.sqrt(2)]))
+
+
+def test_mean_noise_to_signal_is_infinite_without_signal() -> None:
+    answers = answers_of(constant(4))
+    parts = profile_parts(answers.y, answers.item_traits)
+    assert np.isinf(mean_noise_to_signal(parts, answers.design))
+    with pytest.raises(ValueError, match="do not separate"):
+        mean_noise_to_signal(parts[:8], design_matrix(ALL_PROFILES[:8]))
 
 
 def test_a_halo_is_crosstalk() -> None:

@@ -66,6 +66,17 @@ def test_a_sealed_entry(store: Store) -> None:
     assert modes == dict.fromkeys(("a.csv", "b.svg", "manifest.json", "record.json"), 0o444)
 
 
+def test_the_answers_are_no_entry(store: Store, tmp_path: Path) -> None:
+    kept = store.answers / ("f" * 64) / "kept.parquet"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("answers")
+    seal(store, {"a.csv": "1\n"})
+    store.link(NAME, [tmp_path / "results" / "manifest.json"])
+    assert not store.has("answers")
+    assert kept.read_text() == "answers"
+    assert kept.stat().st_mode & 0o200
+
+
 def test_half_written_work_is_no_entry(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.work(NAME).mkdir(parents=True)
     (store.work(NAME) / "manifest.json").write_text("{}")

@@ -28,6 +28,13 @@ def test_main_effects_and_interactions_are_not_confounded(count):
     assert np.array_equal(columns.T @ columns, count * np.eye(columns.shape[1]))
 
 
+def test_four_profiles_are_some_of_the_sixteen_with_each_trait_high_twice():
+    four = balanced_profiles(4)
+    assert len(set(four)) == 4
+    assert [p for p in balanced_profiles(16) if p in four] == list(four)
+    assert np.array_equal(design_matrix(four).sum(axis=0), np.zeros(5))
+
+
 def test_other_counts_are_refused():
-    with pytest.raises(ValueError, match="16 and 32"):
+    with pytest.raises(ValueError, match="4, 16 and 32"):
         balanced_profiles(8)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mimic import cli
+from mimic import clean, cli
 
 SETTINGS = "finetune: {methods: [sft], seeds: [2]}\n"
 
@@ -81,7 +81,7 @@ def named(copied: Path) -> set[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(copied)
         patch.setenv("PYTHONPATH", str(copied / "workflow"))
-        return cli.named_outputs(Path("config/mine.yaml"))
+        return clean.named_outputs(Path("config/mine.yaml"))
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def study(copied: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def quick(study: Path, named: set[Path], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The command without asking Snakemake again."""
-    monkeypatch.setattr(cli, "named_outputs", lambda _configfile: named)
+    monkeypatch.setattr(clean, "named_outputs", lambda _configfile: named)
     return ["clean", "--stale", "--configfile", "config/mine.yaml"]
 
 
@@ -123,7 +123,7 @@ def test_snakemake_names_outputs_that_exist_and_that_do_not(named: set[Path]) ->
 
 
 def test_what_is_stale(study: Path, named: set[Path]) -> None:
-    found = {path.as_posix() for path in cli.stale_results(Path("results"), named)}
+    found = {path.as_posix() for path in clean.stale_results(Path("results"), named)}
     assert found == set(STALE)
 
 

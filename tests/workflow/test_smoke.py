@@ -54,8 +54,9 @@ def smoke(project, tmp_path_factory):
 
 def test_every_job_runs_once_and_shows_its_progress(smoke):
     folder, output = smoke
-    assert "28 of 28 steps (100%) done" in output
+    assert "33 of 33 steps (100%) done" in output
     assert "[questionnaire smollm2-sft-s1, context none] answers 320 of 320" in output
+    assert "[questionnaire smollm2-base, context human] answers 160 of 160" in output
     assert "[finetune smollm2-dpo-s1] dpo step 2 of 2" in output
     assert not (folder / "results/report").exists()
 
@@ -106,7 +107,7 @@ def test_results_that_were_removed_come_back_as_hits_with_the_same_bytes(smoke):
     before = metrics_of(folder)
     shutil.rmtree(folder / "results")
     output = snakemake(folder, "--configfile", "config/smoke.yaml")
-    assert output.count("was made before, linked from the store") == 27
+    assert output.count("was made before, linked from the store") == 32
     assert metrics_of(folder) == before
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mimic.traits import Profile
@@ -25,6 +26,11 @@ def render(tokenizer: PreTrainedTokenizerBase, request: str) -> str:
             [{"role": "user", "content": request}], tokenize=False, add_generation_prompt=True
         )
     )
+
+
+def encode_all(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
+    """Token ids of several rendered texts, as `encode` gives them one by one."""
+    return list(tokenizer(list(texts), add_special_tokens=False)["input_ids"])
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
-from mimic.study import load_study, read_settings
-
-DEFAULT_SETTINGS = Path("config/config.yaml")
-IDENTITIES = ".identities"
+from mimic.clean import clean_stale
+from mimic.gates.command import show_gates
+from mimic.study import DEFAULT_SETTINGS
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line; a user's mistake is told in words, with exit status 2."""
+    """Run the command line.
+
+    Returns
+    -------
+    int
+        The exit status: 0; 1 if a gate failed; 2 for a user's mistake, which is told in words.
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        if not Path("Snakefile").is_file():
+            raise ValueError("there is no Snakefile here; call mimic in the project's folder")
+        if arguments.command == "gates":
+            return 0 if show_gates(arguments.configfile, as_json=arguments.json) else 1
+        clean_stale(arguments.configfile, yes=arguments.yes)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mimic", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     clean = commands.add_parser(
@@ -28,180 +44,22 @@ def main(argv: list[str] | None = None) -> int:
         required=True,
         help="those that no setting of the study names any more",
     )
-    clean.add_argument(
-        "--configfile",
-        type=Path,
-        metavar="FILE",
-        help=f"the study's settings ({DEFAULT_SETTINGS} if absent)",
-    )
     clean.add_argument("--yes", action="store_true", help="remove without a question")
-    arguments = parser.parse_args(argv)
-    try:
-        clean_stale(arguments.configfile, yes=arguments.yes)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-def clean_stale(configfile: Path | None, *, yes: bool) -> None:
-    """List the results of a study that no setting names any more, and remove them.
-
-    Removes after a question, or at once with `yes`. Without a terminal to ask in and without
-    `yes` it only lists.
-
-    Parameters
-    ----------
-    configfile
-        The study's settings; None for the default study.
-
-    Raises
-    ------
-    ValueError
-        If this isn't the project's folder, the settings are wrong, the study has no results, or
-        Snakemake is at work here.
-    """
-    if not Path("Snakefile").is_file():
-        raise ValueError("there is no Snakefile here; call mimic in the project's folder")
-    source = configfile or DEFAULT_SETTINGS
-    root = Path(load_study(read_settings(source), source=str(source)).settings.root)
-    if not (root / IDENTITIES).is_dir():
-        raise ValueError(f"{root}: holds no results of a study; {source} names it as its root")
-    stale = stale_results(root, named_outputs(configfile))
-    if not stale:
-        print(f"nothing in {root} is stale")
-        return
-    sizes = [_bytes(path) for path in stale]
-    print(f"In {root}, named by no setting of {source}:")
-    for path, size in zip(stale, sizes, strict=True):
-        print(f"{_words(size):>10}  {path}{'/' if path.is_dir() else ''}")
-    print(f"{_words(sum(sizes)):>10}  together; what the result store has of it stays there")
-    if not yes and not (sys.stdin.isatty() and _agreed()):
-        print("nothing was removed" + ("" if sys.stdin.isatty() else "; --yes removes"))
-        return
-    if any(Path(".snakemake/locks").glob("*.lock")):
-        raise ValueError(
-            "Snakemake is at work in this folder; wait for its end. If it was killed, "
-            "`snakemake --unlock` removes its lock"
+    gates = commands.add_parser(
+        "gates",
+        help="check the measuring",
+        description="Check the measuring on synthetic respondents and simulations whose figures "
+        "are known. Exit status 1 if a gate fails.",
+    )
+    gates.add_argument("--json", action="store_true", help="print what the stage would write")
+    for command in (clean, gates):
+        command.add_argument(
+            "--configfile",
+            type=Path,
+            metavar="FILE",
+            help=f"the study's settings ({DEFAULT_SETTINGS} if absent)",
         )
-    for path in stale:
-        _remove(path)
-    print("removed")
-
-
-def named_outputs(configfile: Path | None) -> set[Path]:
-    """The output files of a study's jobs, whether they exist or not, as Snakemake lists them.
-
-    Raises
-    ------
-    ValueError
-        With Snakemake's own words, if it can't list them.
-    """
-    command = [sys.executable, "-m", "snakemake", "--summary"]
-    if configfile is not None:
-        command += ["--configfile", str(configfile)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    header, *rows = done.stdout.splitlines() or [""]
-    if done.returncode != 0 or not header.startswith("output_file\t") or not rows:
-        raise ValueError(f"`snakemake --summary` failed:\n{done.stderr.strip()}")
-    return {Path(row.split("\t")[0]) for row in rows}
-
-
-def stale_results(root: Path, named: set[Path]) -> list[Path]:
-    """What lies in a study's stage folders and no job of it writes.
-
-    Logs, benchmarks and the notes in ``.identities`` of such jobs are among it. The result store,
-    other studies' roots below this one, and what a link points to are left alone.
-
-    Parameters
-    ----------
-    root
-        The study's root.
-    named
-        The output files of its jobs. The folder of a ``manifest.json`` belongs to its job whole.
-
-    Returns
-    -------
-    list of Path
-        Files and, where nothing in them is named, folders.
-    """
-    # A stage is one word: its rules, its folder, its logs.
-    stages = {path.stem for path in Path("workflow/rules").glob("*.smk")} - {"common"}
-    owned = {path.parent for path in named if path.name == "manifest.json"}
-    stale: list[Path] = []
-    for stage in sorted(stages):
-        stale += _unnamed(root / stage, named | owned)
-    # finetune/x/manifest.json and metrics/x.json come with logs/finetune/x.log, logs/metrics/x.log.
-    jobs = {path.parent.relative_to(root) for path in named}
-    jobs |= {path.relative_to(root).with_suffix("") for path in named}
-    for kind, suffix in (("logs", ".log"), ("benchmarks", ".tsv")):
-        files = {root / kind / job.with_name(job.name + suffix) for job in jobs if job.name}
-        for stage in sorted(stages):
-            stale += _unnamed(root / kind / stage, files)
-            stale += _unnamed_file(root / kind / f"{stage}{suffix}", files)
-    notes = {
-        root / IDENTITIES / (path.relative_to(root).as_posix().replace("/", "__") + ".json")
-        for path in named
-    }
-    for path in sorted((root / IDENTITIES).glob("*.json")):
-        if path.name.split("__")[0] in stages:
-            stale += _unnamed_file(path, notes)
-    return stale
-
-
-def _unnamed_file(path: Path, named: set[Path]) -> list[Path]:
-    return [path] if path.is_file() and path not in named else []
-
-
-def _unnamed(folder: Path, named: set[Path]) -> list[Path]:
-    """The topmost paths in `folder`, or itself, that hold nothing of `named`."""
-    holding = {parent for path in named for parent in path.parents}
-    store = Path(os.environ.get("MIMIC_STORE") or "results/.store").resolve()
-
-    def walk(path: Path) -> list[Path]:
-        if path in named or path.resolve() == store:
-            return []
-        if path.is_symlink() or not path.is_dir():
-            return [path]
-        if (path / IDENTITIES).exists():
-            # The root of another study.
-            return []
-        children = sorted(path.iterdir())
-        below = [walk(child) for child in children]
-        whole = all(found == [child] for found, child in zip(below, children, strict=True))
-        if whole and path not in holding:
-            return [path]
-        return [found for some in below for found in some]
-
-    return walk(folder) if folder.is_dir() and not folder.is_symlink() else []
-
-
-def _bytes(path: Path) -> int:
-    if path.is_symlink() or not path.is_dir():
-        return path.lstat().st_size
-    return sum(_bytes(child) for child in path.iterdir())
-
-
-def _words(size: int) -> str:
-    """A size in decimal units."""
-    for unit, least in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size >= least:
-            return f"{size / least:.1f} {unit}"
-    return f"{size} B"
-
-
-def _agreed() -> bool:
-    try:
-        return input("Remove them? [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:
-        return False
-
-
-def _remove(path: Path) -> None:
-    if path.is_symlink() or not path.is_dir():
-        path.unlink(missing_ok=True)
-    else:
-        shutil.rmtree(path)
+    return parser
 
 
 if __name__ == "__main__":

@@ -105,6 +105,17 @@ def setting_rows(setting: str, field: FieldInfo, *, default: Any) -> list[Row]:
         own = Row(setting, "section", "", "", field.description or "")
         prefix, defaults = f"{setting}.", _section_or(default)
         return [own, *section_rows(field.annotation, prefix=prefix, defaults=defaults)]
+    members = [member for member in get_args(field.annotation) if _is_section(member)]
+    if members:
+        own = Row(
+            setting,
+            "section or null",
+            "",
+            _default_words(default, required=field.is_required()),
+            field.description or "",
+        )
+        prefix, defaults = f"{setting}.", _section_or(default)
+        return [own, *section_rows(members[0], prefix=prefix, defaults=defaults)]
     return [
         Row(
             setting=setting,

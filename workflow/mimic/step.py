@@ -35,12 +35,15 @@ class Job:
         Files by name. An input that is a folder is given by its ``manifest.json``.
     out
         The folder that all outputs are written into.
+    answers
+        Folder of answer stores, one below it for each respondent; kept from job to job.
     """
 
     name: str
     settings: dict[str, Any]
     inputs: dict[str, list[Path]]
     out: Path
+    answers: Path | None = None
 
     def input(self, name: str) -> Path:
         """The one file of the input `name`."""
@@ -101,6 +104,7 @@ def run_step(main: Callable[[Job], None]) -> None:
         settings=values["settings"],
         inputs={key: [Path(p) for p in paths] for key, paths in values["inputs"].items()},
         out=Path(values["out"]),
+        answers=Path(values["answers"]),
     )
     try:
         main(job)

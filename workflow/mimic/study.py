@@ -16,6 +16,7 @@ from mimic.compute import ComputeSettings
 from mimic.essays.settings import EssaysSettings
 from mimic.finetune.settings import FinetuneSettings
 from mimic.forms.settings import FormsSettings
+from mimic.gates.settings import GatesSettings
 from mimic.judge.settings import JudgeSettings
 from mimic.metrics.settings import MetricsSettings
 from mimic.models.settings import ModelSettings
@@ -25,6 +26,7 @@ from mimic.report.settings import ReportSettings
 from mimic.settings import Settings, parse_settings
 from mimic.writing.settings import WritingSettings
 
+DEFAULT_SETTINGS = Path("config/config.yaml")
 MODELS_FILE = Path("config/models.yaml")
 INSTRUMENTS = Path("config/instruments")
 
@@ -50,6 +52,7 @@ class StudySettings(Settings):
         QuestionnaireSettings(), description="Instrument, targets and contexts."
     )
     judge: JudgeSettings = Field(JudgeSettings(), description="The reading judge.")
+    gates: GatesSettings = Field(GatesSettings(), description="Checks of the measuring itself.")
     metrics: MetricsSettings = Field(MetricsSettings(), description="Figures and uncertainty.")
     report: ReportSettings = Field(ReportSettings(), description="The page.")
 
@@ -70,6 +73,16 @@ class StudySettings(Settings):
             raise ValueError(
                 f"questionnaire.contexts has own, which needs a text for each of the {asked} "
                 f"profiles; set writing.profiles (now {written}) to {asked}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _proposals_are_of_a_model(self) -> StudySettings:
+        proposals = self.forms.proposals
+        if proposals is not None and proposals.model not in self.models:
+            raise ValueError(
+                f"forms.proposals.model = {proposals.model!r} is none of the study's models "
+                f"({', '.join(self.models)}); name one of them, or add it to models"
             )
         return self
 

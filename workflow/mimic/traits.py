@@ -53,22 +53,31 @@ ALL_PROFILES = tuple(
 )
 
 
+# Conscientiousness and agreeableness vary freely; extraversion is high where those two agree,
+# openness and neuroticism where they differ.
+_FOUR = ("O+C+E-A-N+", "O+C-E-A+N+", "O-C+E+A+N-", "O-C-E+A-N-")
+
+
 def balanced_profiles(count: int) -> tuple[Profile, ...]:
-    """All 32 profiles, or the 16 of the half fraction with an even number of low traits.
+    """All 32 profiles, the 16 with an even number of low traits, or four of these.
 
     The half fraction has the defining relation I = OCEAN: resolution V, so that main effects and
-    two-trait interactions are not confounded with each other.
+    two-trait interactions are not confounded with each other. In the four each trait is high
+    twice, but traits are confounded (openness and neuroticism are high together): enough for a
+    look at raw answers, not for telling effects of traits apart.
 
     Raises
     ------
     ValueError
-        If `count` is neither 16 nor 32.
+        If `count` is none of 4, 16 and 32.
     """
     if count == 32:
         return ALL_PROFILES
     if count == 16:
         return tuple(p for p in ALL_PROFILES if p.levels.count(False) % 2 == 0)
-    raise ValueError(f"{count} profiles are not a balanced set; allowed are 16 and 32")
+    if count == 4:
+        return tuple(Profile.parse(label) for label in _FOUR)
+    raise ValueError(f"{count} profiles are not a balanced set; allowed are 4, 16 and 32")
 
 
 def design_matrix(profiles: Iterable[Profile]) -> np.ndarray:

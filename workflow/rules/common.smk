@@ -2,6 +2,10 @@
 
 TRAIT_WORDS = "workflow/resources/trait_words.yaml"
 AUTHORED_FORMS = "config/forms/authored.yaml"
+REWORDINGS = "config/forms/rewordings.yaml"
+SKETCHES = "config/forms/sketches.yaml"
+RELEASED_FORMS = study.settings.questionnaire.generation.prompts or "config/forms/released.yaml"
+ALL_INSTRUMENTS = sorted(map(str, INSTRUMENTS.glob("*.yaml")))
 INSTRUMENT = f"{INSTRUMENTS}/{study.settings.questionnaire.instrument}.yaml"
 TEMPLATE = "workflow/mimic/report/page.html.j2"
 
@@ -18,6 +22,33 @@ def pairs_of(wildcards):
     """The kind of pairs that the run's method is trained on."""
     kind = "conversations" if study.runs[wildcards.run].method == "sft" else "preferences"
     return f"{ROOT}/pairs/{kind}/manifest.json"
+
+
+def forms_settings():
+    """What the forms depend on; how rewordings are proposed counts by what is admitted."""
+    forms = study.slice("forms")["forms"]
+    return {"forms": {name: value for name, value in forms.items() if name != "proposals"}}
+
+
+def proposer(_wildcards):
+    """The model that proposes rewordings."""
+    return f"{ROOT}/models/{study.settings.forms.proposals.model}/manifest.json"
+
+
+def proposals_spec(_wildcards):
+    """What proposed rewordings depend on; the model itself is an input."""
+    proposals = study.slice("forms")["forms"]["proposals"]
+    return spec(
+        "forms.propose",
+        # The group that has the embedder too.
+        group="measure",
+        settings={
+            "proposals": proposals,
+            "engine": study.settings.questionnaire.engine,
+            **study.slice("compute"),
+        },
+        sources={"rewordings": REWORDINGS, "instruments": ALL_INSTRUMENTS},
+    )
 
 
 def finetune_spec(wildcards):
@@ -45,14 +76,71 @@ def adapter_of(wildcards):
 
 def texts_of(wildcards):
     """The run's own texts where the context holds them."""
-    return [] if wildcards.context == "none" else f"{ROOT}/writing/{wildcards.run}/texts.csv"
+    return f"{ROOT}/writing/{wildcards.run}/texts.csv" if wildcards.context == "own" else []
 
 
-def questionnaire_settings():
-    """The settings without the list of contexts: a further one leaves the others' answers."""
+def essays_of(wildcards):
+    """The essays where the context holds them."""
+    return f"{ROOT}/essays/essays.csv" if wildcards.context == "human" else []
+
+
+def sketches_of(wildcards):
+    """The person sketches where the context holds them."""
+    return ancient(SKETCHES) if wildcards.context == "sketches" else []
+
+
+# What answers by likelihood: who is asked the same again by the same code has answered already.
+ENGINE_CODE = code_digest("respondents.likelihood", group="train")
+GENERATOR_CODE = code_digest("respondents.generation", group="train")
+
+
+def questionnaire_spec(wildcards):
+    """What answers by likelihood depend on; a further context or protocol leaves the others'."""
     settings = study.slice("questionnaire", "compute")
-    del settings["questionnaire"]["contexts"]
-    return settings
+    asked = {name: settings["questionnaire"][name] for name in AskSettings.model_fields}
+    if wildcards.context != "human":
+        del asked["human_essays"], asked["seed"]
+    if wildcards.context in ("none", "sketches"):
+        del asked["text_tokens"]
+    sources = {"instrument": INSTRUMENT}
+    if wildcards.context == "sketches":
+        sources["sketches"] = SKETCHES
+    return spec(
+        "questionnaire.ask",
+        group="train",
+        settings={**settings, "questionnaire": asked, "engine_code": ENGINE_CODE},
+        sources=sources,
+    )
+
+
+def generated_spec(wildcards):
+    """What answers in words depend on."""
+    settings = study.slice("questionnaire", "compute")
+    return spec(
+        "questionnaire.generate",
+        group="train",
+        settings={
+            **settings,
+            "questionnaire": {**settings["questionnaire"]["generation"], "prompts": None},
+            "engine_code": GENERATOR_CODE,
+        },
+        sources={"instrument": INSTRUMENT, "released": RELEASED_FORMS},
+    )
+
+
+def generated_contexts():
+    """The contexts whose answers in words a study needs: those with a target."""
+    settings = study.settings.questionnaire
+    needed = {"released", "corrected"} & set(settings.protocols)
+    return [c for c in settings.contexts if c in ("none", "own")] if needed else []
+
+
+def generated_of(run):
+    """The answers of a run in words, one manifest for each context that has them."""
+    return [
+        f"{ROOT}/questionnaire/generated/{context}/{run}/manifest.json"
+        for context in generated_contexts()
+    ]
 
 
 def answers_of(run):
@@ -82,8 +170,11 @@ def metrics_spec(wildcards):
                 "seed": run.seed,
             },
             "contexts": list(study.settings.questionnaire.contexts),
+            "generated": generated_contexts(),
+            "protocols": [p for p in study.settings.questionnaire.protocols if p != "likelihood"],
             **study.slice("metrics"),
         },
+        sources={"instrument": INSTRUMENT},
     )
 
 

@@ -1,13 +1,20 @@
-# forms: authored formats and wordings
-#   -> forms/  forms.json
-# Steps: mimic.forms.build
+# forms: authored formats and wordings, rewordings of items, all instruments (and admitted proposals)
+#   -> forms/  forms.json, words.json (the items' words by wording), splits.json (training and tests)
+# forms_propose, where the study has a second source of rewordings: its model, rewordings, instruments
+#   -> forms/proposed/  proposed.json (admitted), rejected.csv (with reasons)
+# Steps: mimic.forms.build, mimic.forms.propose
 
 
 rule forms:
     input:
         authored=ancient(AUTHORED_FORMS),
+        rewordings=ancient(REWORDINGS),
+        instruments=ancient(ALL_INSTRUMENTS),
+        proposed=f"{ROOT}/forms/proposed/proposed.json" if study.settings.forms.proposals else [],
     output:
         forms=f"{ROOT}/forms/forms.json",
+        words=f"{ROOT}/forms/words.json",
+        splits=f"{ROOT}/forms/splits.json",
     log:
         f"{ROOT}/logs/forms.log",
     benchmark:
@@ -21,11 +28,41 @@ rule forms:
         spec=spec(
             "forms.build",
             group="data",
-            settings=study.slice("forms"),
-            sources={"authored": AUTHORED_FORMS},
+            settings=forms_settings(),
+            sources={
+                "authored": AUTHORED_FORMS,
+                "rewordings": REWORDINGS,
+                "instruments": ALL_INSTRUMENTS,
+            },
         ),
         files=files,
     message:
         "forms: making the table of forms"
+    shell:
+        RUN
+
+
+rule forms_propose:
+    input:
+        model=proposer,
+        rewordings=ancient(REWORDINGS),
+        instruments=ancient(ALL_INSTRUMENTS),
+    output:
+        proposed=f"{ROOT}/forms/proposed/proposed.json",
+        rejected=f"{ROOT}/forms/proposed/rejected.csv",
+    log:
+        f"{ROOT}/logs/forms/proposed.log",
+    benchmark:
+        f"{ROOT}/benchmarks/forms/proposed.tsv"
+    threads: study.settings.compute.threads
+    resources:
+        mem_mb=3500,
+        runtime=120,
+    params:
+        name="forms proposed",
+        spec=proposals_spec,
+        files=files,
+    message:
+        "forms: a model proposes rewordings of items"
     shell:
         RUN

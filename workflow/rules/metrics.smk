@@ -1,6 +1,6 @@
-# metrics: answers, judged texts, learning
+# metrics: answers, judged texts, learning; only once the gates have passed
 #   -> metrics/{run}.json
-# metrics: the runs' metrics, the judge's figure, the corpus summary
+# metrics: the runs' metrics, the judge's figure, the corpus summary, the gates
 #   -> metrics/study.json
 # Steps: mimic.metrics.run, mimic.metrics.study
 
@@ -12,8 +12,11 @@ rule metrics_run:
         probabilities=f"{ROOT}/judge/texts/{{run}}/probabilities.csv",
         base_probabilities=lambda w: f"{ROOT}/judge/texts/{study.base_of(w.run)}/probabilities.csv",
         hygiene=f"{ROOT}/writing/{{run}}/hygiene.json",
+        generated=lambda w: generated_of(w.run),
+        instrument=ancient(INSTRUMENT),
         essays=f"{ROOT}/essays/essays.csv",
         learning=learning_of,
+        gates=f"{ROOT}/gates/gates.json",
     output:
         metrics=f"{ROOT}/metrics/{{run}}.json",
     log:
@@ -39,6 +42,7 @@ rule metrics_study:
         runs=expand(f"{ROOT}/metrics/{{run}}.json", run=study.runs),
         judge=f"{ROOT}/judge/reading/manifest.json",
         summary=f"{ROOT}/essays/summary.json",
+        gates=f"{ROOT}/gates/gates.json",
     output:
         study=f"{ROOT}/metrics/study.json",
     log:

@@ -1,6 +1,8 @@
-# questionnaire: model, adapter, instrument, forms (and the run's texts, in the context own)
+# questionnaire: model, adapter, instrument, forms; the run's texts (context own) or the essays (human)
 #   -> questionnaire/{context}/{run}/  answers.parquet
-# Steps: mimic.questionnaire.ask
+# generated: the same model, instrument, released forms (and the run's texts, in the context own)
+#   -> questionnaire/generated/{context}/{run}/  generated.parquet
+# Steps: mimic.questionnaire.ask, mimic.questionnaire.generate
 
 
 rule questionnaire:
@@ -8,7 +10,10 @@ rule questionnaire:
         model=lambda w: f"{ROOT}/models/{study.runs[w.run].model}/manifest.json",
         adapter=adapter_of,
         forms=f"{ROOT}/forms/forms.json",
+        words=f"{ROOT}/forms/words.json",
         texts=texts_of,
+        essays=essays_of,
+        sketches=sketches_of,
         instrument=ancient(INSTRUMENT),
     output:
         manifest=f"{ROOT}/questionnaire/{{context}}/{{run}}/manifest.json",
@@ -22,14 +27,36 @@ rule questionnaire:
         runtime=120,
     params:
         name="questionnaire {run}, context {context}",
-        spec=spec(
-            "questionnaire.ask",
-            group="train",
-            settings=questionnaire_settings(),
-            sources={"instrument": INSTRUMENT},
-        ),
+        spec=questionnaire_spec,
         files=files,
     message:
         "questionnaire: {wildcards.run} answers, context {wildcards.context}"
+    shell:
+        RUN
+
+
+rule generated:
+    input:
+        model=lambda w: f"{ROOT}/models/{study.runs[w.run].model}/manifest.json",
+        adapter=adapter_of,
+        texts=texts_of,
+        released=ancient(RELEASED_FORMS),
+        instrument=ancient(INSTRUMENT),
+    output:
+        manifest=f"{ROOT}/questionnaire/generated/{{context}}/{{run}}/manifest.json",
+    log:
+        f"{ROOT}/logs/questionnaire/generated/{{context}}/{{run}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/questionnaire/generated/{{context}}/{{run}}.tsv"
+    threads: study.settings.compute.threads
+    resources:
+        mem_mb=3500,
+        runtime=600,
+    params:
+        name="questionnaire {run}, generated, context {context}",
+        spec=generated_spec,
+        files=files,
+    message:
+        "questionnaire: {wildcards.run} answers in words, context {wildcards.context}"
     shell:
         RUN

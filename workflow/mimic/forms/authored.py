@@ -1,28 +1,32 @@
-"""The authored formats and wordings, as typed data."""
+"""The authored formats, wordings and rewordings of items, as typed data."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
 import yaml
 from pydantic import Field, model_validator
 
 from mimic.settings import Settings, parse_settings
 
 ORDERS = ("published", "reversed")
+REWORDINGS = 3
 
 
 class Format(Settings):
-    """How answers are given. Options stand in published order, from like me to not like me.
+    """How answers are given. Options stand in published order.
 
     With ``symbols`` each option is answered by its symbol, which belongs to the place in the list
-    (so in reversed order the first symbol means "not like me"); without, by its own words.
+    (so in reversed order the first symbol means the other end); without, by its own words.
     """
 
-    options: tuple[str, str, str, str, str] = Field(description="Five options, most like me first.")
+    options: tuple[str, str, str, str, str] = Field(description="Five options, published order.")
+    first: Literal["most", "least"] = Field(
+        "most", description="Whether the first option is the one most or least like me."
+    )
     symbols: tuple[str, str, str, str, str] | None = Field(
         None, description="What stands before each option and is answered, such as 1 to 5."
     )
@@ -48,6 +52,34 @@ class Authored(Settings):
     version: int = Field(description="Raised with every change of the words.")
     formats: dict[str, Format] = Field(description="Formats by name.")
     wordings: dict[str, str] = Field(description="Instructions by name.")
+
+
+class Rewordings(Settings):
+    """The content of ``config/forms/rewordings.yaml``."""
+
+    version: int = Field(description="Raised with every change of the words.")
+    items: dict[str, tuple[str, str, str]] = Field(
+        description="Three rewordings of each item, by its text as published."
+    )
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Rewordings:
+        seen: dict[str, str] = {}
+        for original, phrases in self.items.items():
+            for phrase in (original, *phrases):
+                key = phrase.lower()
+                if key in seen:
+                    raise ValueError(
+                        f"{phrase!r} stands under {seen[key]!r} and under {original!r}; "
+                        "each phrase may stand once"
+                    )
+                seen[key] = original
+        return self
+
+    def variants(self, text: str) -> tuple[str, ...]:
+        """The item's own text and its rewordings; the text alone where it has none."""
+        by_text = {original.lower(): phrases for original, phrases in self.items.items()}
+        return (text, *by_text.get(text.lower(), ()))
 
 
 @dataclass(frozen=True)
@@ -83,6 +115,17 @@ def load_authored(path: Path) -> Authored:
     return parse_settings(Authored, values, source=str(path))
 
 
+def load_rewordings(path: Path) -> Rewordings:
+    """Read the rewordings of items. Raises ValueError naming the file and the item."""
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return parse_settings(Rewordings, values, source=str(path))
+
+
+def read_forms(values: Iterable[dict[str, Any]]) -> list[Form]:
+    """Forms from the plain values of a ``forms.json``."""
+    return [Form(**{**one, "answers": tuple(one["answers"])}) for one in values]
+
+
 def build_form(authored: Authored, *, format_name: str, wording: str, order: str) -> Form:
     """One form from a format, a wording and an order of options."""
     chosen = authored.formats[format_name]
@@ -93,8 +136,7 @@ def build_form(authored: Authored, *, format_name: str, wording: str, order: str
         for symbol, option in zip(symbols, listed, strict=True)
     ]
     answered = dict(zip(listed, symbols, strict=True))
-    # Options stand from most to least like me; agreement counts the other way.
-    answers = tuple(answered[option] for option in chosen.options[::-1])
+    rising = chosen.options if chosen.first == "least" else chosen.options[::-1]
     instruction = "\n".join([authored.wordings[wording], chosen.answer, *lines])
     return Form(
         form=f"{format_name}-{wording}-{order}",
@@ -103,38 +145,5 @@ def build_form(authored: Authored, *, format_name: str, wording: str, order: str
         order=order,
         instruction=instruction,
         lead=chosen.lead,
-        answers=answers,
+        answers=tuple(answered[option] for option in rising),
     )
-
-
-def draw_forms(
-    authored: Authored, *, formats: tuple[str, ...], wordings: int, seed: int
-) -> list[Form]:
-    """Formats × drawn wordings × both orders.
-
-    Raises
-    ------
-    ValueError
-        If a format isn't authored, or more wordings are asked for than there are.
-    """
-    unknown = [name for name in formats if name not in authored.formats]
-    if unknown:
-        raise ValueError(
-            f"forms.formats: no format {unknown[0]!r}; authored are {', '.join(authored.formats)}"
-        )
-    if wordings > len(authored.wordings):
-        raise ValueError(
-            f"forms.wordings is {wordings}, but only {len(authored.wordings)} are authored"
-        )
-    names = list(authored.wordings)
-    shuffled = [names[int(i)] for i in np.random.default_rng(seed).permutation(len(names))]
-    forms: list[Form] = []
-    for position, format_name in enumerate(formats):
-        start = position * wordings
-        drawn = [shuffled[(start + i) % len(names)] for i in range(wordings)]
-        forms.extend(
-            build_form(authored, format_name=format_name, wording=wording, order=order)
-            for wording in drawn
-            for order in ORDERS
-        )
-    return forms

@@ -12,31 +12,37 @@ from mimic.stats.bootstrap import Form, Item
 from mimic.traits import TRAITS, Profile, design_matrix
 
 _NUMBERS = ("p1", "p2", "p3", "p4", "p5", "mass", "raw", "y")
-_COLUMNS = ("profile", *Item._fields, *Form._fields, *_NUMBERS)
+_COLUMNS = ("subject", "profile", "variant", *Item._fields, *Form._fields, *_NUMBERS)
 
 
 @dataclass(frozen=True)
 class Answers:
-    """One run's answers in one context; every profile answered every item in every form.
+    """One run's answers in one context; every item was answered for every subject in every form.
 
     Attributes
     ----------
-    profiles, forms, items
-        What the axes of the arrays stand for; profiles from all high to all low, forms and items
-        sorted.
+    subjects, forms, items
+        What the axes of the arrays stand for: targets or essays, from the profile that is all high
+        to all low; forms and items sorted.
+    profiles
+        The profile that each subject is scored against.
+    variants
+        The number of the item's wording, 0 for the original, shape (forms, items).
     options
-        Probability of each agreement 1 to 5, unnormalised, shape (profiles, forms, items, 5).
+        Probability of each agreement 1 to 5, unnormalised, shape (subjects, forms, items, 5).
     mass
-        Their sums, shape (profiles, forms, items).
+        Their sums, shape (subjects, forms, items).
     raw
-        Mean agreement, shape (profiles, forms, items).
+        Mean agreement, shape (subjects, forms, items).
     y
-        Item scores, `raw` or 6 − `raw`, shape (profiles, forms, items).
+        Item scores, `raw` or 6 − `raw`, shape (subjects, forms, items).
     """
 
+    subjects: tuple[str, ...]
     profiles: tuple[Profile, ...]
     forms: tuple[Form, ...]
     items: tuple[Item, ...]
+    variants: np.ndarray
     options: np.ndarray
     mass: np.ndarray
     raw: np.ndarray
@@ -49,12 +55,12 @@ class Answers:
 
     @property
     def design(self) -> np.ndarray:
-        """Target levels as ±1, shape (profiles, 5)."""
+        """Levels to score against as ±1, shape (subjects, 5)."""
         return design_matrix(self.profiles)
 
     @property
     def targets(self) -> np.ndarray:
-        """Target levels, high as True, shape (profiles, 5)."""
+        """Levels to score against, high as True, shape (subjects, 5)."""
         return self.design > 0
 
 
@@ -72,30 +78,39 @@ def load_answers(path: Path) -> Answers:
         raise ValueError(
             f"{path}: no column {', '.join(missing)}; found {', '.join(map(str, table.columns))}"
         )
-    labels = ["profile", *Item._fields, *Form._fields]
+    labels = ["subject", "profile", *Item._fields, *Form._fields]
     table[labels] = table[labels].astype(str)
-    profiles = sorted({Profile.parse(label) for label in table["profile"]}, reverse=True)
+    found = _rows(table, ("profile", "subject"))
+    # The profile that is all high comes first, a profile's own subjects by name.
+    by_name = sorted(found, key=lambda row: row[1])
+    ordered = sorted(by_name, key=lambda row: Profile.parse(row[0]), reverse=True)
+    subjects = [subject for _, subject in ordered]
     items = sorted({Item(*row) for row in _rows(table, Item._fields)})
     forms = sorted({Form(*row) for row in _rows(table, Form._fields)})
-    _check_layout(path, table, profiles=profiles, items=items, forms=forms)
+    _check_layout(path, table, subjects=subjects, items=items, forms=forms)
     positions = (
         table["item"].map({item.item: n for n, item in enumerate(items)}),
         table["form"].map({form.form: n for n, form in enumerate(forms)}),
-        table["profile"].map({str(profile): n for n, profile in enumerate(profiles)}),
+        table["subject"].map({subject: n for n, subject in enumerate(subjects)}),
     )
     table = table.iloc[np.lexsort([position.to_numpy() for position in positions])]
-    shape = (len(profiles), len(forms), len(items))
+    shape = (len(subjects), len(forms), len(items))
     numbers = table[list(_NUMBERS)].to_numpy(dtype=np.float64)
     if not np.isfinite(numbers).all():
         row = table.iloc[int(np.argmin(np.isfinite(numbers).all(axis=1)))]
         raise ValueError(
-            f"{path}: the answer of {row['profile']} to item {row['item']} in form {row['form']} "
+            f"{path}: the answer of {row['subject']} to item {row['item']} in form {row['form']} "
             "has a value that is not a finite number; answer this questionnaire again"
         )
+    variants = table["variant"].to_numpy(dtype=np.int64).reshape(shape)
+    if (variants != variants[0]).any():
+        raise ValueError(f"{path}: an item's words in a form differ between subjects")
     return Answers(
-        profiles=tuple(profiles),
+        subjects=tuple(subjects),
+        profiles=tuple(Profile.parse(label) for label, _ in ordered),
         forms=tuple(forms),
         items=tuple(items),
+        variants=variants[0],
         options=numbers[:, :5].reshape(*shape, 5),
         mass=numbers[:, 5].reshape(shape),
         raw=numbers[:, 6].reshape(shape),
@@ -104,9 +119,9 @@ def load_answers(path: Path) -> Answers:
 
 
 def check_same_layout(run: Answers, base: Answers, *, context: str) -> None:
-    """Raise ValueError unless both answered the same items in the same forms and profiles."""
-    for what in ("profiles", "forms", "items"):
-        if getattr(run, what) != getattr(base, what):
+    """Raise ValueError unless both answered the same items in the same forms and subjects."""
+    for what in ("subjects", "profiles", "forms", "items", "variants"):
+        if not np.array_equal(getattr(run, what), getattr(base, what)):
             raise ValueError(
                 f"context {context}: the run and its base differ in their {what}, "
                 "so their stability cannot be compared; answer both with the same settings"
@@ -122,12 +137,15 @@ def _check_layout(
     path: Path,
     table: pd.DataFrame,
     *,
-    profiles: list[Profile],
+    subjects: list[str],
     items: list[Item],
     forms: list[Form],
 ) -> None:
-    for kind, rows in (("item", items), ("form", forms)):
-        ids = [row[0] for row in rows]
+    for kind, ids in (
+        ("subject", subjects),
+        ("item", [item.item for item in items]),
+        ("form", [form.form for form in forms]),
+    ):
         double = sorted({i for i in ids if ids.count(i) > 1})
         if double:
             raise ValueError(f"{path}: {kind} {double[0]} is described in more than one way")
@@ -140,11 +158,11 @@ def _check_layout(
     keyings = sorted({item.keyed for item in items} - {"plus", "minus"})
     if keyings:
         raise ValueError(f"{path}: keyed = {keyings[0]!r}; allowed are plus and minus")
-    cells = len(profiles) * len(items) * len(forms)
-    found = len(table[["profile", "item", "form"]].drop_duplicates())
+    cells = len(subjects) * len(items) * len(forms)
+    found = len(table[["subject", "item", "form"]].drop_duplicates())
     if found != len(table) or found != cells:
         raise ValueError(
-            f"{path}: {len(table)} answers, {found} of them different, but {len(profiles)} "
-            f"profiles × {len(forms)} forms × {len(items)} items are {cells}; "
+            f"{path}: {len(table)} answers, {found} of them different, but {len(subjects)} "
+            f"subjects × {len(forms)} forms × {len(items)} items are {cells}; "
             "each must be answered once"
         )

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from mimic.metrics.answers import Answers
-from mimic.metrics.settings import MetricsSettings
+from mimic.metrics.resampling import Resampling
+from mimic.metrics.sensitivity import LEAST_MASS, published_figures, sensitivity_figures
 from mimic.stats.bootstrap import Draws, crossed_draws
+from mimic.stats.crossed import crossed_reduction, crossed_share, crossed_spread
 from mimic.stats.fidelity import answer_fidelity, average_forms, trait_scores
-from mimic.stats.intervals import Estimate, percentile_estimate, undefined, wilson
+from mimic.stats.intervals import Estimate, wilson
 from mimic.stats.permutation import hit_counts, permutation_p
-from mimic.stats.stability import Stability, more_stable, shrink, signal, spread
+from mimic.stats.stability import Stability, more_stable, reduction, shrink, signal, spread
 from mimic.traits import TRAITS
 
-_CROSSED = "crossed bootstrap"
 _ONE_FORM = "a single form has no spread over forms"
-_FIXED = "neither item clusters nor instruction wordings can vary"
 
 
 def questionnaire_figures(
-    answers: Answers, base: Answers | None, settings: MetricsSettings
+    answers: Answers,
+    base: Answers | None,
+    *,
+    cuts: Mapping[str, np.ndarray],
+    resampling: Resampling,
 ) -> dict[str, Any]:
     """All figures of one context.
 
@@ -32,35 +37,41 @@ def questionnaire_figures(
         The run's answers.
     base
         Those of its untrained model, of the same layout; None where the run is the base itself.
-    settings
-        Draws, permutations, cut and seed.
+    cuts
+        By name, for each trait, shape (5,); the first is the primary one.
+    resampling
+        Draws, permutations and seed.
     """
     draws = crossed_draws(
-        items=answers.items,
-        forms=answers.forms,
-        draws=settings.bootstrap_draws,
-        seed=settings.seed,
+        items=answers.items, forms=answers.forms, draws=resampling.draws, seed=resampling.seed
     )
     normalised = answers.options / answers.options.sum(axis=-1, keepdims=True)
+    primary, *others = cuts
     return {
-        "profiles": len(answers.profiles),
+        "subjects": len(answers.subjects),
+        "profiles": len(set(answers.profiles)),
         "items": len(answers.items),
         "forms": [form._asdict() for form in answers.forms],
+        "reworded": float((answers.variants > 0).mean()),
         "mass": {
             "mean": float(answers.mass.mean()),
-            "share_below_half": float((answers.mass < 0.5).mean()),
+            "share_below_half": float((answers.mass < LEAST_MASS).mean()),
         },
         "agreement_share": normalised.mean(axis=(0, 1, 2)).tolist(),
-        **_fidelity(answers, draws, settings),
-        "stability": _stability(answers, base, draws, settings),
+        "cut": primary,
+        **_fidelity(answers, draws, cuts[primary], resampling),
+        "other_cuts": {name: _at_cut(answers, cuts[name], resampling) for name in others},
+        "stability": _stability(answers, base, draws),
+        "published_stability": published_figures(answers, base),
+        "sensitivity": sensitivity_figures(answers, cut=cuts[primary]),
         "acquiescence": acquiescence(answers),
         "order_asymmetry": order_asymmetry(answers),
         "notes": list(draws.notes),
     }
 
 
-def exact_match(answers: Answers, *, cut: float) -> float:
-    """Share of profile × form cells whose five decisions all fit."""
+def exact_match(answers: Answers, *, cut: np.ndarray) -> float:
+    """Share of subject × form cells whose five decisions all fit."""
     scores = trait_scores(answers.y, answers.item_traits)[0]
     return float(((scores >= cut) == answers.targets[:, None]).all(axis=2).mean())
 
@@ -101,8 +112,24 @@ def order_asymmetry(answers: Answers) -> float | None:
     return float(np.mean(differences)) if differences else None
 
 
-def _fidelity(answers: Answers, draws: Draws, settings: MetricsSettings) -> dict[str, Any]:
-    targets, traits, cut = answers.targets, answers.item_traits, settings.cut
+def _at_cut(answers: Answers, cut: np.ndarray, resampling: Resampling) -> dict[str, Any]:
+    """Exact match at another cut, without an interval."""
+    scores = trait_scores(answers.y, answers.item_traits)[0]
+    subjects, forms = scores.shape[:2]
+    decisions = (scores >= cut).reshape(subjects * forms, len(TRAITS))
+    counts = hit_counts(decisions, np.repeat(np.arange(subjects), forms), answers.targets)
+    p_value = permutation_p(counts, permutations=resampling.permutations, seed=resampling.seed)
+    return {
+        "value": exact_match(answers, cut=cut),
+        "hits": int(np.trace(counts)),
+        "p_value": p_value,
+    }
+
+
+def _fidelity(
+    answers: Answers, draws: Draws, cut: np.ndarray, resampling: Resampling
+) -> dict[str, Any]:
+    targets, traits = answers.targets, answers.item_traits
     point = answer_fidelity(answers.y, traits, targets, cut=cut)
     drawn = answer_fidelity(
         answers.y,
@@ -116,7 +143,7 @@ def _fidelity(answers: Answers, draws: Draws, settings: MetricsSettings) -> dict
     cells = profiles * forms
 
     def estimate(value: float, of_draws: np.ndarray, n: int) -> Estimate:
-        return _crossed(value, of_draws, n=n, draws=draws)
+        return crossed_share(value, of_draws, draws=draws, n=n, profiles=profiles)
 
     def proportion(value: float, of_draws: np.ndarray, n: int) -> Estimate:
         # With one form the cells are as independent as profiles are: the only use of Wilson here.
@@ -127,7 +154,7 @@ def _fidelity(answers: Answers, draws: Draws, settings: MetricsSettings) -> dict
     decisions = trait_scores(answers.y, traits)[0] >= cut
     blocks = np.repeat(np.arange(profiles), forms)
     counts = hit_counts(decisions.reshape(cells, len(TRAITS)), blocks, targets)
-    p_value = permutation_p(counts, permutations=settings.permutations, seed=settings.seed)
+    p_value = permutation_p(counts, permutations=resampling.permutations, seed=resampling.seed)
     exact = proportion(point.exact_match[0], drawn.exact_match, cells)
     averaged = proportion(point.exact_match_averaged[0], drawn.exact_match_averaged, profiles)
     accuracy = {
@@ -152,30 +179,24 @@ def _fidelity(answers: Answers, draws: Draws, settings: MetricsSettings) -> dict
     }
 
 
-def _stability(
-    answers: Answers, base: Answers | None, draws: Draws, settings: MetricsSettings
-) -> dict[str, Any]:
-    one_form = _ONE_FORM if len(answers.forms) == 1 else None
+def _stability(answers: Answers, base: Answers | None, draws: Draws) -> dict[str, Any]:
+    one_form = len(answers.forms) == 1
     cells = len(answers.profiles) * len(answers.items)
     own, own_draws = _point_stability(answers.y, answers), _spread_draws(answers, draws)
     figures: dict[str, Any] = {
         "traits": {
             trait: {
                 "spread": _finite(own.spread[t]),
-                "signal": float(own.signal[t, t]),
+                "signal": _finite(own.signal[t, t]),
                 "crosstalk": {
-                    other: float(own.signal[t, u]) for u, other in enumerate(TRAITS) if u != t
+                    other: _finite(own.signal[t, u]) for u, other in enumerate(TRAITS) if u != t
                 },
                 "noise_to_signal": _finite(own.noise_to_signal[t]),
             }
             for t, trait in enumerate(TRAITS)
         },
-        "spread": _crossed(
-            own.spread.mean(),
-            own_draws,
-            n=cells,
-            draws=draws,
-            reason=one_form,
+        "spread": crossed_spread(
+            own.spread.mean(), own_draws, draws=draws, n=cells, reason=_ONE_FORM
         ).as_dict(),
         "reduction": None,
         "shrunk_base": None,
@@ -187,51 +208,39 @@ def _stability(
     factor, shrunk_y = shrink(base.y, answers.y)
     shrunk = _point_stability(shrunk_y, base)
     both = more_stable(own, other) & more_stable(own, shrunk)
-    reduction = _crossed(
-        float(_reduction(own.spread.mean(), other.spread.mean())),
-        _reduction(own_draws, other_draws),
-        n=cells,
+    reduced = crossed_reduction(
+        float(reduction(own.spread.mean(), other.spread.mean())),
+        reduction(own_draws, other_draws),
         draws=draws,
-        reason=one_form or "the base has no spread to reduce",
+        n=cells,
+        reason=_ONE_FORM if one_form else "the base has no spread to reduce",
     )
     return figures | {
-        "reduction": reduction.as_dict(),
+        "reduction": reduced.as_dict(),
         "shrunk_base": {
             "factor": factor,
             "spread": _finite(shrunk.spread.mean()),
-            "reduction": _finite(_reduction(own.spread.mean(), shrunk.spread.mean())),
+            "reduction": _finite(reduction(own.spread.mean(), shrunk.spread.mean())),
             "noise_to_signal": {
                 trait: _finite(ratio)
                 for trait, ratio in zip(TRAITS, shrunk.noise_to_signal, strict=True)
             },
         },
-        "more_stable": {trait: bool(flag) for trait, flag in zip(TRAITS, both, strict=True)},
+        "more_stable": None
+        if np.isnan(own.signal).any()
+        else {trait: bool(flag) for trait, flag in zip(TRAITS, both, strict=True)},
     }
 
 
-def _crossed(
-    value: float,
-    of_draws: np.ndarray,
-    *,
-    n: int,
-    draws: Draws,
-    reason: str | None = None,
-) -> Estimate:
-    """A crossed-bootstrap estimate; `reason` says why it is undefined, if it is."""
-    if not math.isfinite(value):
-        return undefined(interval=_CROSSED, n=n, reason=reason or "undefined")
-    if not draws.vary:
-        return Estimate(
-            value=float(value), low=None, high=None, interval=_CROSSED, n=n, reason=_FIXED
-        )
-    return percentile_estimate(value, of_draws, interval=_CROSSED, n=n)
-
-
 def _point_stability(y: np.ndarray, answers: Answers) -> Stability:
+    """S and B; B is NaN where the subjects' profiles don't tell the traits apart (few essays)."""
+    design = answers.design
+    own = spread(y, answers.item_traits)[0]
+    rank = np.linalg.matrix_rank(np.column_stack([np.ones(len(design)), design]))
+    if rank <= len(TRAITS):
+        return Stability(own, np.full((len(TRAITS), len(TRAITS)), math.nan))
     scores = average_forms(trait_scores(y, answers.item_traits))[0]
-    return Stability(
-        spread=spread(y, answers.item_traits)[0], signal=signal(scores, answers.design)
-    )
+    return Stability(own, signal(scores, design))
 
 
 def _spread_draws(answers: Answers, draws: Draws) -> np.ndarray:
@@ -240,13 +249,6 @@ def _spread_draws(answers: Answers, draws: Draws) -> np.ndarray:
         answers.y, answers.item_traits, item_weights=draws.items, form_weights=draws.forms
     )
     return np.asarray(drawn.mean(axis=1))
-
-
-def _reduction(run: np.ndarray | float, reference: np.ndarray | float) -> np.ndarray:
-    """1 − S_run/S_reference; NaN where the reference has no spread."""
-    run, reference = np.asarray(run), np.asarray(reference)
-    ratio = np.full(reference.shape, math.nan)
-    return np.asarray(1 - np.divide(run, reference, out=ratio, where=reference > 1e-9))
 
 
 def _finite(value: float | np.ndarray) -> float | None:

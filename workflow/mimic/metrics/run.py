@@ -8,17 +8,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mimic.files import read_json, write_json
 from mimic.metrics.answers import check_same_layout, load_answers
+from mimic.metrics.protocols import generated_figures
 from mimic.metrics.questionnaire import exact_match, questionnaire_figures
+from mimic.metrics.reliability import reliability_figures, scale_figures
+from mimic.metrics.sensitivity import coherence_figures
 from mimic.metrics.settings import MetricsSettings
 from mimic.metrics.texts import load_probabilities, text_exact_match, text_figures
+from mimic.questionnaire.instruments import Instrument, cuts, load_instrument
 from mimic.step import Job, run_step, say
 from mimic.traits import ALL_PROFILES, TRAITS, Profile
 
 UNIFORM = 1 / len(ALL_PROFILES)
+NORMS, PUBLISHED = "norms of the original form", "3.0, as published"
 
 
 def main(job: Job) -> None:
@@ -26,25 +32,44 @@ def main(job: Job) -> None:
     settings = job.parse(MetricsSettings, "metrics")
     run, contexts = job.settings["run"], job.settings["contexts"]
     is_base = run["method"] == "base"
-    questionnaire, prompt_only = {}, {}
+    cuts = cuts_of(load_instrument(job.input("instrument")))
+    primary = next(iter(cuts.values()))
+    resampling = settings.resampling()
+    questionnaire, prompt_only, scales = {}, {}, None
     paths = zip(contexts, job.inputs["answers"], job.inputs["base_answers"], strict=True)
     for context, path, base_path in paths:
         say(f"figures of {run['label']}, context {context}")
         answers = load_answers(path.with_name("answers.parquet"))
+        if context == "sketches":
+            scales = scale_figures(answers)
+            continue
         base = load_answers(base_path.with_name("answers.parquet"))
         check_same_layout(answers, base, context=context)
-        questionnaire[context] = questionnaire_figures(answers, None if is_base else base, settings)
-        prompt_only[context] = exact_match(base, cut=settings.cut)
+        questionnaire[context] = questionnaire_figures(
+            answers, None if is_base else base, cuts=cuts, resampling=resampling
+        )
+        if context != "human":
+            questionnaire[context] |= reliability_figures(answers)
+            questionnaire[context]["coherence"] = coherence_figures(answers, cut=primary)
+            prompt_only[context] = exact_match(base, cut=primary)
     probabilities = load_probabilities(job.input("probabilities"))
     targets = set(probabilities["profile"])
     learning = job.inputs["learning"]
+    generated = zip(job.settings["generated"], job.inputs["generated"], strict=True)
     figures = {
         "run": run["label"],
         "model": run["model"],
         "method": run["method"],
         "seed": run["seed"],
         "questionnaire": questionnaire,
-        "texts": text_figures(probabilities, settings),
+        "scales": scales,
+        "generated": {
+            context: generated_figures(
+                path.with_name("generated.parquet"), job.settings["protocols"]
+            )
+            for context, path in generated
+        },
+        "texts": text_figures(probabilities, resampling),
         "baselines": {
             "uniform": UNIFORM,
             "constant_profile": 1 / len(targets),
@@ -59,6 +84,13 @@ def main(job: Job) -> None:
         "hygiene": read_json(job.input("hygiene")),
     }
     write_json(job.out / f"{run['label']}.json", rounded(figures))
+
+
+def cuts_of(instrument: Instrument) -> dict[str, np.ndarray]:
+    """The cuts of a study, by name: the norms' where the instrument has them, then 3.0."""
+    named = {} if instrument.norms is None else {NORMS: cuts(instrument, "norms")}
+    named |= {PUBLISHED: cuts(instrument, 3.0)}
+    return {name: np.array([cut[trait] for trait in TRAITS]) for name, cut in named.items()}
 
 
 def modal_profile(path: Path, *, targets: set[str]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from mimic.metrics.resampling import Resampling
 from mimic.settings import Settings
 
 
@@ -20,10 +21,8 @@ class MetricsSettings(Settings):
         ge=99,
         description="Number of permutations of the targets behind each p-value.",
     )
-    cut: float = Field(
-        default=3.0,
-        gt=1,
-        lt=5,
-        description="A trait is decided high where its mean item score reaches it.",
-    )
     seed: int = Field(default=1, ge=0, description="Seed of bootstrap draws and permutations.")
+
+    def resampling(self) -> Resampling:
+        """The same for the functions that compute figures."""
+        return Resampling(self.bootstrap_draws, self.permutations, self.seed)

@@ -19,6 +19,7 @@ def main(job: Job) -> None:
     judge = read_json(job.folder("judge") / "figure.json")
     study = {
         "corpus": read_json(job.input("summary")),
+        "gates": read_json(job.input("gates")),
         "judge": judge,
         "runs": runs,
         "checks": [
@@ -58,9 +59,10 @@ def mass_checks(run: dict[str, Any]) -> list[dict[str, Any]]:
         checks.append(
             _check(
                 run["run"],
-                f"option mass, context {context}",
+                "option mass",
                 passed=mean >= LEAST_MASS,
                 detail=detail,
+                context=context,
             )
         )
     return checks
@@ -82,8 +84,10 @@ def judge_check(judge: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-def _check(run: str, check: str, *, passed: bool | None, detail: str) -> dict[str, Any]:
-    return {"run": run, "check": check, "passed": passed, "detail": detail}
+def _check(
+    run: str, check: str, *, passed: bool | None, detail: str, context: str | None = None
+) -> dict[str, Any]:
+    return {"run": run, "check": check, "context": context, "passed": passed, "detail": detail}
 
 
 def _number(value: float | None) -> str:

@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mimic.metrics.settings import MetricsSettings
+from mimic.metrics.resampling import Resampling
 from mimic.stats.bootstrap import resample_within
 from mimic.stats.fidelity import text_fidelity
-from mimic.stats.intervals import Estimate, percentile_estimate, undefined, wilson
+from mimic.stats.intervals import TEXTS, Estimate, text_share, undefined, wilson
 from mimic.stats.permutation import hit_counts, permutation_p
 from mimic.traits import TRAITS, Profile, design_matrix
 
 _COLUMNS = ("id", "profile", "situation", "sample", "copied", *TRAITS)
-_TEXTS = "text bootstrap"
 
 
 def load_probabilities(path: Path) -> pd.DataFrame:
@@ -44,7 +43,7 @@ def load_probabilities(path: Path) -> pd.DataFrame:
     return table.sort_values("id", ignore_index=True)
 
 
-def text_figures(texts: pd.DataFrame, settings: MetricsSettings) -> dict[str, Any]:
+def text_figures(texts: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:
     """All figures of a run's judged texts.
 
     Texts marked as copied from training essays are judged separately: they enter
@@ -54,14 +53,14 @@ def text_figures(texts: pd.DataFrame, settings: MetricsSettings) -> dict[str, An
     ----------
     texts
         What `load_probabilities` gave.
-    settings
+    resampling
         Draws, permutations and seed.
     """
     copied = texts["copied"].to_numpy() == 1
-    own = _figures(texts[~copied].reset_index(drop=True), settings)
+    own = _figures(texts[~copied].reset_index(drop=True), resampling)
     of_copied = None
     if copied.any():
-        of_copied = _figures(texts[copied].reset_index(drop=True), settings)["exact_match"]
+        of_copied = _figures(texts[copied].reset_index(drop=True), resampling)["exact_match"]
     return {
         "texts": len(texts),
         "profiles": int(texts["profile"].nunique()),
@@ -80,10 +79,10 @@ def text_exact_match(texts: pd.DataFrame) -> float | None:
     return float(fit.exact_match[0])
 
 
-def _figures(texts: pd.DataFrame, settings: MetricsSettings) -> dict[str, Any]:
+def _figures(texts: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:
     n = len(texts)
     if n == 0:
-        nothing = undefined(interval=_TEXTS, n=0, reason="no texts").as_dict()
+        nothing = undefined(interval=TEXTS, n=0, reason="no texts").as_dict()
         by_trait = dict.fromkeys(TRAITS, nothing)
         return {
             "exact_match": nothing | {"hits": 0, "p_value": None},
@@ -98,8 +97,8 @@ def _figures(texts: pd.DataFrame, settings: MetricsSettings) -> dict[str, Any]:
     weights = resample_within(
         texts["id"].tolist(),
         cells,
-        draws=settings.bootstrap_draws,
-        generator=np.random.default_rng(settings.seed),
+        draws=resampling.draws,
+        generator=np.random.default_rng(resampling.seed),
     )
     point = text_fidelity(probabilities, targets)
     drawn = text_fidelity(probabilities, targets, weights=weights)
@@ -108,13 +107,13 @@ def _figures(texts: pd.DataFrame, settings: MetricsSettings) -> dict[str, Any]:
 
     def estimate(value: float, of_draws: np.ndarray) -> Estimate:
         if not np.isfinite(value):
-            return undefined(interval=_TEXTS, n=n, reason="high or low targets are missing")
+            return undefined(interval=TEXTS, n=n, reason="high or low targets are missing")
         if no_repeats:
             reason = "one text for each profile and situation: resampling cannot vary it"
             return Estimate(
-                value=float(value), low=None, high=None, interval=_TEXTS, n=n, reason=reason
+                value=float(value), low=None, high=None, interval=TEXTS, n=n, reason=reason
             )
-        return percentile_estimate(value, of_draws, interval=_TEXTS, n=n)
+        return text_share(value, of_draws, n=n)
 
     def proportion(value: float, of_draws: np.ndarray) -> Estimate:
         if one_each:
@@ -125,7 +124,7 @@ def _figures(texts: pd.DataFrame, settings: MetricsSettings) -> dict[str, Any]:
     position = {str(profile): row for row, profile in enumerate(labels)}
     blocks = texts["profile"].map(position).to_numpy()
     counts = hit_counts(probabilities >= 0.5, blocks, design_matrix(labels) > 0)
-    p_value = permutation_p(counts, permutations=settings.permutations, seed=settings.seed)
+    p_value = permutation_p(counts, permutations=resampling.permutations, seed=resampling.seed)
     exact = proportion(point.exact_match[0], drawn.exact_match)
     accuracy = {
         trait: proportion(point.accuracy[0, t], drawn.accuracy[:, t])

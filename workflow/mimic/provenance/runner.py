@@ -103,6 +103,7 @@ def _work(
             "settings": spec["settings"],
             "inputs": {name: [str(p) for p in paths] for name, paths in inputs.items()},
             "out": str(work),
+            "answers": str(store.answers),
         },
     )
     check_unchanged(spec, digests)
@@ -154,7 +155,7 @@ def check_unchanged(spec: dict[str, Any], digests: dict[str, list[str]]) -> None
     forget()
     now = step_code(spec["step"])
     code = {name for name in {*now, *spec["code"]} if now.get(name) != spec["code"].get(name)}
-    sources = {name for name, digest in spec["sources"].items() if digests[name] != [digest]}
+    sources = {name for name, found in spec["sources"].items() if digests[name] != found}
     if code or sources:
         raise ValueError(
             f"{', '.join(sorted(code | sources))} changed since the workflow was read; "

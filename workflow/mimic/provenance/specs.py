@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def spec(
     *,
     group: str,
     settings: Mapping[str, Any],
-    sources: Mapping[str, str | Path] | None = None,
+    sources: Mapping[str, str | Path | Sequence[str | Path]] | None = None,
 ) -> str:
     """The spec of a job, as canonical JSON.
 
@@ -38,7 +39,8 @@ def spec(
     settings
         The slice of the settings that the step reads.
     sources
-        Source files that the step reads (corpus, instruments, forms, templates), by input name.
+        Source files that the step reads (corpus, instruments, forms, templates), by input name;
+        one, or several in order.
 
     Raises
     ------
@@ -46,15 +48,9 @@ def spec(
         If a source file is missing.
     """
     digests = {}
-    for name, path in sorted((sources or {}).items()):
-        try:
-            status = Path(path).stat()
-        except OSError as error:
-            raise ValueError(
-                f"{path}: can't be read ({error.strerror}); it is the {name} of {step}. "
-                "Mend the path in the settings or put the file there"
-            ) from None
-        digests[name] = source_digest(str(path), status.st_size, status.st_mtime_ns)
+    for name, paths in sorted((sources or {}).items()):
+        listed = [paths] if isinstance(paths, str | Path) else paths
+        digests[name] = [_source(path, name=name, step=step) for path in listed]
     return canonical_json(
         {
             "step": step,
@@ -64,6 +60,26 @@ def spec(
             "sources": digests,
         }
     )
+
+
+def _source(path: str | Path, *, name: str, step: str) -> str:
+    try:
+        status = Path(path).stat()
+    except OSError as error:
+        raise ValueError(
+            f"{path}: can't be read ({error.strerror}); it is the {name} of {step}. "
+            "Mend the path in the settings or put the file there"
+        ) from None
+    return source_digest(str(path), status.st_size, status.st_mtime_ns)
+
+
+def code_digest(module: str, *, group: str) -> str:
+    """Digest of a module's code with all that it imports, and of its group of the environment.
+
+    For what outlives a job: answers are kept as long as what gave them is the same.
+    """
+    made_of = {"code": step_code(module), "environment": group_digest(group)}
+    return hashlib.sha256(canonical_json(made_of).encode()).hexdigest()
 
 
 def job_files(_wildcards: object, input: Any, output: Any, *, root: str) -> str:

@@ -2,6 +2,9 @@
 
 An entry ``<store>/<identity>/`` holds a step's files, ``manifest.json`` (each file's sha256) and
 ``record.json``. It appears by one rename, so that a killed job or a full disk leaves no entry.
+
+Beside the entries lie ``work/`` and ``answers/``, which is not read-only: steps keep there what
+respondents answered, so that no job asks it again.
 """
 
 from __future__ import annotations
@@ -58,6 +61,11 @@ class Store:
     def work(self, identity: str) -> Path:
         """The folder in which a step of this identity works."""
         return self.root / "work" / identity
+
+    @property
+    def answers(self) -> Path:
+        """The folder of answer stores; the first step that needs it makes it."""
+        return self.root / "answers"
 
     def seal(self, identity: str, *, record: dict[str, Any]) -> None:
         """Turn the work folder into an entry: manifest and record, read-only, one rename.

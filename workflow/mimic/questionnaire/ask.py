@@ -1,178 +1,251 @@
-"""Step: one run answers an instrument in all forms for all profiles, by likelihood."""
+"""Step: one run answers an instrument in all forms for all subjects, by likelihood."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from mimic.chat import encode, render
+from mimic.chat import encode, encode_all, render
 from mimic.compute import ComputeSettings, load_model, load_tokenizer, prepare_torch
-from mimic.files import read_json
-from mimic.forms.authored import Form
-from mimic.questionnaire.instruments import Instrument, Item, load_instrument
-from mimic.questionnaire.prompts import describe, request
-from mimic.questionnaire.settings import QuestionnaireSettings
+from mimic.files import read_json, sha256_file
+from mimic.forms.authored import Form, read_forms
+from mimic.questionnaire.instruments import Instrument, Item, load_instrument, sentence
+from mimic.questionnaire.prompts import request
+from mimic.questionnaire.scores import likelihood_scores
+from mimic.questionnaire.settings import AskSettings
+from mimic.questionnaire.subjects import Subject, authors, sketched, targets
 from mimic.respondents.likelihood import LikelihoodRespondent, OnePrompt, SharedPrefix
+from mimic.respondents.store import AnswerStore, question_key, respondent_identity
 from mimic.respondents.tree import Question, common_length
 from mimic.step import Job, Progress, run_step
-from mimic.traits import Profile, balanced_profiles
+from mimic.traits import balanced_profiles
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-# Stand where a target or an item would; no real one begins like them.
-_OTHER_TARGET = "#"
+# Stand where a subject or an item would; no real one begins like them.
+_OTHER_SUBJECT = "#"
 _OTHER_STATEMENT = "#"
+ROWS_TOGETHER = 5000
+OPTIONS = ("p1", "p2", "p3", "p4", "p5")
+# By wording and item text: the number of the item's wording, 0 for the original, and its words.
+Words = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)
 class Asked:
     """A question and what it is about."""
 
-    profile: Profile
+    subject: Subject
     form: Form
     item: Item
+    variant: int
     question: Question
 
 
 def main(job: Job) -> None:
     """Write ``answers.parquet``."""
-    settings = job.parse(QuestionnaireSettings, "questionnaire")
+    settings = job.parse(AskSettings, "questionnaire")
     compute = job.parse(ComputeSettings, "compute")
     prepare_torch(compute, seed=0)
-    adapter = job.folder("adapter") if job.inputs.get("adapter") else None
     tokenizer = load_tokenizer(job.folder("model"))
-    model = load_model(job.folder("model"), compute=compute, adapter=adapter)
+    instrument = load_instrument(job.input("instrument"))
+    forms = read_forms(read_json(job.input("forms")))
+    words = read_json(job.input("words"))
+    subjects = _subjects(job, settings, tokenizer)
+    model = load_model(
+        job.folder("model"),
+        compute=compute,
+        adapter=job.folder("adapter") if job.inputs["adapter"] else None,
+    )
     respondent: LikelihoodRespondent = (
         SharedPrefix(model, batch_tokens=settings.batch_tokens)
         if settings.engine == "shared_prefix"
         else OnePrompt(model)
     )
-
-    instrument = load_instrument(job.input("instrument"))
-    forms = [
-        Form(**{**values, "answers": tuple(values["answers"])})
-        for values in read_json(job.input("forms"))
-    ]
-    profiles = balanced_profiles(settings.profiles)
-    own = _own_texts(job, profiles)
-    progress = Progress("answers", len(profiles) * len(forms) * len(instrument.items))
-    rows: list[dict[str, Any]] = []
-    for form in forms:
-        for profile in profiles:
-            about = describe(profile, own.get(str(profile)))
-            asked = ask(tokenizer, form=form, profile=profile, about=about, instrument=instrument)
-            for group in _by_prefix(asked):
-                answers = respondent.answer([one.question for one in group])
-                rows.extend(
-                    row_of(one, probabilities)
-                    for one, probabilities in zip(group, answers, strict=True)
-                )
-            progress.advance(len(asked))
-    table = pd.DataFrame(rows)
-    table.to_parquet(job.out / "answers.parquet", index=False)
-
-
-def _own_texts(job: Job, profiles: Sequence[Profile]) -> dict[str, str]:
-    """The first text of each profile, where the context is the run's own text.
-
-    Copied and empty texts are passed over: what stands in a training essay isn't the run's own.
-
-    Raises
-    ------
-    ValueError
-        If a profile that is asked for has no text.
-    """
-    if not job.inputs.get("texts"):
-        return {}
-    texts = pd.read_csv(job.input("texts"), keep_default_na=False)
-    texts = texts[(texts["copied"] == 0) & (texts["text"] != "")]
-    first = texts.drop_duplicates("profile").set_index("profile")["text"]
-    lacking = [str(profile) for profile in profiles if str(profile) not in first.index]
-    if lacking:
-        raise ValueError(
-            f"{job.input('texts')}: no text of its own for {', '.join(lacking)}; raise "
-            "writing.profiles to questionnaire.profiles, or writing.samples"
+    progress = Progress("answers", len(subjects) * len(forms) * len(instrument.items))
+    with AnswerStore(_answers_folder(job, settings), columns=OPTIONS) as store:
+        _write(
+            job.out / "answers.parquet",
+            (
+                [row_of(one, answer) for one, answer in answered(respondent, store, asked)]
+                for form in forms
+                for subject in subjects
+                for asked in [
+                    ask(tokenizer, form=form, subject=subject, instrument=instrument, words=words)
+                ]
+            ),
+            progress=progress,
         )
-    return {str(profile): str(text) for profile, text in first.items()}
+
+
+def answered(
+    respondent: LikelihoodRespondent, store: AnswerStore, asked: Sequence[Asked]
+) -> Iterator[tuple[Asked, list[float]]]:
+    """The answers to questions of one form and subject; only what the store lacks is asked."""
+    keys = [question_key(one.question) for one in asked]
+    missing = store.missing(keys)
+    lacking = [(key, one) for key, one in zip(keys, asked, strict=True) if key in missing]
+    groups: dict[tuple[Any, Any], list[tuple[bytes, Asked]]] = {}
+    for key, one in lacking:
+        groups.setdefault((one.question.form, one.question.about), []).append((key, one))
+    for group in groups.values():
+        found = respondent.answer([one.question for _, one in group])
+        for (key, _), answer in zip(group, found, strict=True):
+            store.add(key, answer)
+    for key, one in zip(keys, asked, strict=True):
+        yield one, list(store.get(key))
 
 
 def ask(
     tokenizer: PreTrainedTokenizerBase,
     *,
     form: Form,
-    profile: Profile,
-    about: str,
+    subject: Subject,
     instrument: Instrument,
+    words: Words,
 ) -> list[Asked]:
-    """The questions of one form and profile, cut where other targets and items begin."""
+    """The questions of one form and subject, cut where other subjects and items begin."""
 
-    def tokens_of(about: str, statement: str) -> tuple[int, ...]:
-        words = request(form, about=about, statement=statement)
-        return tuple(encode(tokenizer, render(tokenizer, words) + form.lead))
+    def prompt(about: str, statement: str) -> str:
+        return render(tokenizer, request(form, about=about, statement=statement)) + form.lead
 
-    other_target = tokens_of(_OTHER_TARGET, _OTHER_STATEMENT)
-    other_item = tokens_of(about, _OTHER_STATEMENT)
-    options = tuple(option_variants(tokenizer, answer, lead=form.lead) for answer in form.answers)
+    chosen = [words[form.wording][item.text.lower()] for item in instrument.items]
+    other_subject, other_item, *prompts = encode_all(
+        tokenizer,
+        [
+            prompt(_OTHER_SUBJECT, _OTHER_STATEMENT),
+            prompt(subject.about, _OTHER_STATEMENT),
+            *(prompt(subject.about, sentence(own["phrase"])) for own in chosen),
+        ],
+    )
+    options = option_tokens(tokenizer, form)
     asked = []
-    for item in instrument.items:
-        tokens = tokens_of(about, item.statement())
-        first = common_length(tokens, other_target)
+    for item, own, ids in zip(instrument.items, chosen, prompts, strict=True):
+        tokens = tuple(ids)
+        first = common_length(tokens, other_subject)
         second = max(first, common_length(tokens, other_item))
         # At least one token must be left, for its scores are the answer.
         second = min(second, len(tokens) - 1)
-        name = f"of item {item.id} in form {form.form} for {profile}"
+        name = f"of item {item.id} in form {form.form} for {subject.subject}"
         question = Question(tokens[:first], tokens[first:second], tokens[second:], options, name)
-        asked.append(Asked(profile, form, item, question))
+        asked.append(Asked(subject, form, item, own["variant"], question))
     return asked
 
 
-def option_variants(
-    tokenizer: PreTrainedTokenizerBase, answer: str, *, lead: str
-) -> tuple[tuple[int, ...], ...]:
-    """The token sequences of an option after the lead: as it is, and with a capital."""
-    space = "" if lead[-1] in " (" else " "
-    spellings = {space + answer, space + answer[:1].upper() + answer[1:]}
-    return tuple(sorted({tuple(encode(tokenizer, spelling)) for spelling in spellings}))
+def option_tokens(
+    tokenizer: PreTrainedTokenizerBase, form: Form
+) -> tuple[tuple[tuple[int, ...], ...], ...]:
+    """For each agreement 1 to 5 the token sequences of its answer: as it is, and with a capital.
 
-
-def _by_prefix(asked: list[Asked]) -> list[list[Asked]]:
-    groups: dict[tuple[tuple[int, ...], tuple[int, ...]], list[Asked]] = {}
-    for one in asked:
-        groups.setdefault((one.question.form, one.question.about), []).append(one)
-    return list(groups.values())
+    Raises
+    ------
+    ValueError
+        If an option is the beginning of another: its probability would hold the other's.
+    """
+    space = "" if form.lead[-1] in " (" else " "
+    options = []
+    for answer in form.answers:
+        spellings = {space + answer, space + answer[:1].upper() + answer[1:]}
+        options.append(tuple(sorted({tuple(encode(tokenizer, text)) for text in spellings})))
+    for number, variants in enumerate(options):
+        for other, others in enumerate(options):
+            if number != other and any(b[: len(a)] == a for a in variants for b in others):
+                raise ValueError(
+                    f"form {form.form}: the option {form.answers[number]!r} is the beginning of "
+                    f"{form.answers[other]!r} in this model's tokens; word one of them otherwise "
+                    "in config/forms/authored.yaml, or leave the format out"
+                )
+    return tuple(options)
 
 
 def row_of(asked: Asked, probabilities: list[float]) -> dict[str, Any]:
-    """A row of the answers: probabilities of agreement 1 to 5, their mass, the item's score.
-
-    The raw score is Σ k p_k / Σ p_k; a minus-keyed item scores 6 minus that.
-    """
-    mass = sum(probabilities)
-    if mass <= 0:
+    """A row of the answers: probabilities of agreement 1 to 5, their mass, the item's score."""
+    keyed_plus = np.array([asked.item.keyed == "plus"])
+    scores = likelihood_scores(np.array([probabilities]), keyed_plus)
+    if scores.mass[0] <= 0:
         raise ValueError(
-            f"no mass on any option of form {asked.form.form} at item {asked.item.id}, "
-            f"profile {asked.profile}; its format doesn't fit this model"
+            f"no mass on any option for the prompt {asked.question.name}; its format doesn't fit "
+            "this model"
         )
-    raw = sum(k * p for k, p in enumerate(probabilities, start=1)) / mass
     return {
-        "profile": str(asked.profile),
+        "subject": asked.subject.subject,
+        "profile": str(asked.subject.profile),
         "item": asked.item.id,
         "trait": asked.item.trait,
         "keyed": asked.item.keyed,
         "cluster": asked.item.cluster,
+        "variant": asked.variant,
         "form": asked.form.form,
         "format": asked.form.format,
         "wording": asked.form.wording,
         "order": asked.form.order,
-        **{f"p{k}": p for k, p in enumerate(probabilities, start=1)},
-        "mass": mass,
-        "raw": raw,
-        "y": raw if asked.item.keyed == "plus" else 6 - raw,
+        **dict(zip(OPTIONS, probabilities, strict=True)),
+        **{name: float(value[0]) for name, value in scores._asdict().items()},
     }
+
+
+def _subjects(job: Job, settings: AskSettings, tokenizer: PreTrainedTokenizerBase) -> list[Subject]:
+    if job.inputs["essays"]:
+        return authors(
+            job.input("essays"),
+            count=settings.human_essays,
+            seed=settings.seed,
+            tokenizer=tokenizer,
+            text_tokens=settings.text_tokens,
+        )
+    profiles = balanced_profiles(settings.profiles)
+    if job.inputs["sketches"]:
+        return sketched(profiles, job.input("sketches"))
+    return targets(
+        profiles,
+        texts=job.input("texts") if job.inputs["texts"] else None,
+        tokenizer=tokenizer,
+        text_tokens=settings.text_tokens,
+    )
+
+
+def _answers_folder(job: Job, settings: AskSettings) -> Path:
+    """The answer store of this respondent: another model, adapter or engine has another."""
+    identity = respondent_identity(
+        model=sha256_file(job.input("model")),
+        adapter=sha256_file(job.input("adapter")) if job.inputs["adapter"] else None,
+        engine={"name": settings.engine, "code": job.settings["engine_code"]},
+        compute=job.settings["compute"],
+    )
+    assert job.answers is not None  # the runner names it
+    return job.answers / identity
+
+
+def _write(path: Path, tables: Iterable[list[dict[str, Any]]], *, progress: Progress) -> None:
+    """Write rows as they come, some thousands together: memory doesn't grow with their number."""
+    waiting: list[dict[str, Any]] = []
+    writer: pq.ParquetWriter | None = None
+    for rows in tables:
+        waiting += rows
+        progress.advance(len(rows))
+        if len(waiting) >= ROWS_TOGETHER:
+            writer = _append(path, waiting, writer)
+            waiting = []
+    if waiting:
+        writer = _append(path, waiting, writer)
+    if writer is not None:
+        writer.close()
+
+
+def _append(
+    path: Path, rows: list[dict[str, Any]], writer: pq.ParquetWriter | None
+) -> pq.ParquetWriter:
+    table = pa.Table.from_pylist(rows)
+    writer = writer or pq.ParquetWriter(path, table.schema)
+    writer.write_table(table)
+    return writer
 
 
 if __name__ == "__main__":

@@ -36,8 +36,12 @@ class Item(Settings):
 
     def statement(self) -> str:
         """The item as a sentence about oneself: ``I worry about things.``"""
-        first, _, rest = self.text.partition(" ")
-        return f"I {first[:1].lower()}{first[1:]}{' ' if rest else ''}{rest}."
+        return sentence(self.text)
+
+
+def sentence(phrase: str) -> str:
+    """A phrase without its subject as a sentence about oneself."""
+    return f"I {phrase[:1].lower()}{phrase[1:]}."
 
 
 class TraitNorm(Settings):

@@ -9,11 +9,23 @@ from mimic.report.numbers import number
 
 ALPHA = 0.05  # the usual level; every p stands on the page beside it
 
-_CONTEXTS = {
-    "none": "questionnaire alone",
-    "own": "questionnaire after the run’s own text",
-    "human": "questionnaire after a corpus essay",
-}
+ESSAYS = "human"  # the context that asks about essays; only a study's corpus says whose they are
+
+
+class EssayWords(NamedTuple):
+    """How a corpus's essays and their labels are called.
+
+    Attributes
+    ----------
+    essays, essay
+        Such as "composed essays"; a composed essay is never called human.
+    labels
+        What the answers about them are scored against.
+    """
+
+    essays: str
+    essay: str
+    labels: str
 
 
 class Test(NamedTuple):
@@ -26,7 +38,7 @@ class Test(NamedTuple):
     value, p
         Exact match and its p-value.
     adjusted
-        The p-value after Holm's correction over all tests of the page.
+        The p-value after Holm's correction over all tests at the primary cut.
     """
 
     run: dict[str, Any]
@@ -37,14 +49,41 @@ class Test(NamedTuple):
 
 
 def contexts(study: dict[str, Any]) -> list[str]:
-    """The questionnaire's contexts, "none" first."""
+    """The questionnaire's contexts: "none" first, that of essays last."""
     names = {name for run in study["runs"] for name in run["questionnaire"]}
-    return sorted(names, key=lambda name: (name != "none", name))
+    return sorted(names, key=lambda name: (name == ESSAYS, name != "none", name))
 
 
-def context_words(context: str) -> str:
+def target_contexts(study: dict[str, Any]) -> list[str]:
+    """The contexts in which a run is told a target."""
+    return [name for name in contexts(study) if name != ESSAYS]
+
+
+def essay_words(study: dict[str, Any]) -> EssayWords:
+    """How this study's essays are called."""
+    if study["corpus"]["kind"] == "composed":
+        return EssayWords(
+            "composed essays", "a composed essay", "the labels they were composed for"
+        )
+    return EssayWords("human essays", "a human essay", "the labels of the essays’ authors")
+
+
+def context_words(study: dict[str, Any], context: str) -> str:
     """A context in words."""
-    return _CONTEXTS.get(context, f"questionnaire, context {context}")
+    if context == ESSAYS:
+        return f"questionnaire about {essay_words(study).essay}"
+    known = {"none": "questionnaire alone", "own": "questionnaire after the run’s own text"}
+    return known.get(context, f"questionnaire, context {context}")
+
+
+def context_name(study: dict[str, Any], context: str) -> str:
+    """A context in a table's cell."""
+    return essay_words(study).essays if context == ESSAYS else context
+
+
+def with_context(study: dict[str, Any], context: str) -> list[dict[str, Any]]:
+    """The runs that were asked in a context."""
+    return [run for run in study["runs"] if context in run["questionnaire"]]
 
 
 def is_trained(run: dict[str, Any]) -> bool:
@@ -69,7 +108,7 @@ def holm(values: list[float]) -> list[float]:
 
 
 def tests(study: dict[str, Any]) -> list[Test]:
-    """Every permutation test of exact match on the page, with Holm's correction over them."""
+    """Every permutation test of exact match at the primary cut, corrected by Holm's method."""
     found = []
     for run in study["runs"]:
         sources = [(name, run["questionnaire"].get(name)) for name in contexts(study)]
@@ -79,6 +118,13 @@ def tests(study: dict[str, Any]) -> list[Test]:
                 found.append(Test(run, where, match["value"], match["p_value"], 1.0))
     adjusted = holm([test.p for test in found])
     return [test._replace(adjusted=p) for test, p in zip(found, adjusted, strict=True)]
+
+
+def check_name(study: dict[str, Any], check: dict[str, Any]) -> str:
+    """What was checked, and in which context if in one."""
+    context = check["context"]
+    named = "" if context is None else f", context {context_name(study, context)}"
+    return f"{check['check']}{named}"
 
 
 def learning(run: dict[str, Any]) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from mimic.report.figures import WIDTH
+from mimic.report import marks
+from mimic.report.marks import WIDTH
 from mimic.report.numbers import number, percent
 from mimic.report.svg import HIGH, INK, LINE, LOW, MUTED, Drawing, colour_of, finish, style
 from mimic.traits import TRAITS
@@ -176,16 +177,7 @@ def hygiene(study: dict[str, Any]) -> Drawing:
 
 def _mark(axis: Axes, estimate: dict[str, Any], row: float, colour: str, marker: str) -> None:
     if estimate["value"] is None:
-        axis.text(
-            0.99,
-            row,
-            "no value",
-            transform=axis.get_yaxis_transform(),
-            ha="right",
-            va="center",
-            fontsize=7.5,
-            color=MUTED,
-        )
+        marks.nothing(axis, row, "no value")
         return
     if estimate.get("low") is not None and estimate.get("high") is not None:
         axis.plot(

@@ -102,6 +102,16 @@ class Table:
             return self.missing(_reason(estimate) or reason or "no reason was given")
         return self._cell(number(estimate["value"]), (interval(estimate),), estimate)
 
+    def value(self, value: float | None, *, reason: str, digits: int = 2) -> Cell:
+        """A number that has no interval by design; `reason` stands for None."""
+        return self.missing(reason) if value is None else Cell(number(value, digits))
+
+    def part(self, value: float | None, *more: str, reason: str) -> Cell:
+        """A share that has no interval by design; `reason` stands for None."""
+        if value is None:
+            return self.missing(reason)
+        return Cell(percent(value), tuple(line for line in more if line))
+
     def _cell(self, text: str, details: tuple[str, ...], estimate: dict[str, Any]) -> Cell:
         """A value; where its interval is missing, a footnote says why."""
         reason = _reason(estimate)

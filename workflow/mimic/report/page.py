@@ -10,8 +10,20 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from mimic.report import figures, figures_texts, tables, words
-from mimic.report.facts import contexts, is_trained
+from mimic.report import (
+    figures,
+    figures_structure,
+    figures_texts,
+    tables,
+    tables_answers,
+    tables_checks,
+    tables_essays,
+    tables_stability,
+    words,
+    words_limits,
+)
+from mimic.report.facts import ESSAYS, contexts, essay_words, is_trained, target_contexts
+from mimic.report.numbers import Table
 from mimic.report.settings import ReportSettings
 from mimic.report.svg import Drawing
 
@@ -27,8 +39,13 @@ def draw(study: dict[str, Any], logs: dict[str, pd.DataFrame]) -> dict[str, Draw
         Training log of each tuned run; may be empty.
     """
     drawn = [figures.exact_match(study), figures.accuracy(study)]
-    for context in contexts(study):
-        drawn += [figures.stability(study, context), figures.signal(study, context)]
+    for context in target_contexts(study):
+        drawn += [
+            figures.stability(study, context),
+            figures.signal(study, context),
+            figures_structure.components(study, context),
+            figures_structure.coherence(study, context),
+        ]
     drawn.append(figures_texts.judge(study))
     if logs:
         drawn.append(figures_texts.learning(logs, study))
@@ -69,23 +86,46 @@ def render(
     )
     # The SVG is our own, and its labels were escaped when it was drawn.
     environment.filters["svg"] = lambda drawing: Markup(drawing.svg)
-    names = contexts(study)
+    told, answered = target_contexts(study), tables_answers.generated_contexts(study)
+    about_essays = ESSAYS in contexts(study)
     return environment.get_template(template.name).render(
         settings=settings,
         study=study,
         trained=sum(is_trained(run) for run in study["runs"]),
         models=list(dict.fromkeys(run["model"] for run in study["runs"])),
-        first=study["runs"][0]["questionnaire"][names[0]],
+        scope=words.scope(study),
         answer=words.answer(study),
         failures=words.failures(study),
-        limits=words.limits(study, described),
-        contexts=names,
+        limits=words_limits.limits(study, described),
+        contexts=told,
         drawings=drawings,
-        results=[tables.results(study, context) for context in names],
+        results=[tables.results(study, context) for context in told],
+        linking=tables_essays.linking(study) if about_essays else None,
+        linking_by_trait=tables_essays.linking_by_trait(study) if about_essays else None,
+        essays=essay_words(study),
+        protocols=[tables_answers.protocols(study, context) for context in answered],
+        protocol_accuracy=[tables_answers.protocol_accuracy(study, c) for c in answered],
         baselines=tables.baselines(study),
+        sensitivity=tables_answers.sensitivity(study),
+        coherence=tables_answers.coherence(study),
+        stability=_by_context(study),
+        scales=tables_stability.scales(study),
         judge=tables.judge(study),
-        answering=tables.answering(study),
-        hygiene=tables.hygiene(study),
-        checks=tables.checks(study),
+        answering=tables_answers.answering(study),
+        hygiene=tables_checks.hygiene(study),
+        gates=tables_checks.gates(study),
+        checks=tables_checks.checks(study),
         described=json.dumps(described, indent=2, sort_keys=True, ensure_ascii=False),
     )
+
+
+def _by_context(study: dict[str, Any]) -> dict[str, list[Table]]:
+    """Secondary tables of stability by what they show, one for each context with a target."""
+    made = {
+        "The rule of “more stable”, by trait": tables_stability.stability,
+        "Variance components": tables_stability.components,
+        "Intraclass correlations": tables_stability.icc,
+        "The reference study’s definitions of stability": tables_stability.published,
+    }
+    told = target_contexts(study)
+    return {title: [table(study, name) for name in told] for title, table in made.items()}

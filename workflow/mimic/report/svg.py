@@ -27,6 +27,17 @@ METHODS = {
     "grpo": "#b14379",
 }
 
+# Sources of variance: the blues and the orange are targets, the others are not.
+SOURCES = {
+    "own target": "#1d66a3",
+    "other targets": "#b5522b",
+    "targets × items or forms": "#8fb9dc",
+    "items": "#4d7f5c",
+    "forms": "#8b5fa8",
+    "items × forms": "#c3a9d4",
+    "residual": "#c9ced3",
+}
+
 # In the page each colour is a variable that the dark theme overrides; in a file of its own the
 # fallback holds.
 _VARIABLES = {
@@ -37,6 +48,7 @@ _VARIABLES = {
     HIGH: "high",
     LOW: "low",
     **{colour: f"m-{method}" for method, colour in METHODS.items()},
+    **{colour: f"s-{place}" for place, colour in enumerate(SOURCES.values())},
 }
 
 _STYLE: dict[Any, Any] = {

@@ -1,11 +1,11 @@
-"""The page's tables."""
+"""The main tables: runs told a target, baselines, the judge."""
 
 from __future__ import annotations
 
 import statistics
 from typing import Any
 
-from mimic.report.facts import changes, context_words, contexts, is_trained, learning
+from mimic.report.facts import changes, context_words, is_trained, learning, target_contexts
 from mimic.report.numbers import Cell, Table, number, p_value, percent
 from mimic.traits import TRAITS
 
@@ -20,13 +20,13 @@ _VERDICTS = {
 
 
 def results(study: dict[str, Any], context: str) -> Table:
-    """The main table of a context: one row for each run.
+    """The main table of a context in which runs are told a target: one row for each run.
 
     Texts and learning don't depend on the context, and stand in the table of the first one.
     """
-    is_main = context == contexts(study)[0]
+    is_main = context == target_contexts(study)[0]
     table = Table(
-        f"Results by run, {context_words(context)}. In brackets: 95 % intervals.",
+        f"Results by run, {context_words(study, context)}. In brackets: 95 % intervals.",
         [
             "Run",
             "Method",
@@ -49,10 +49,10 @@ def results(study: dict[str, Any], context: str) -> Table:
             [
                 Cell(run["run"]),
                 Cell(run["method"]),
-                _matched(table, part["exact_match"]),
+                matched(table, part["exact_match"]),
                 table.plain(part["mean_auc"]),
                 *(
-                    [_matched(table, texts["exact_match"]), table.plain(texts["mean_auc"])]
+                    [matched(table, texts["exact_match"]), table.plain(texts["mean_auc"])]
                     if is_main
                     else []
                 ),
@@ -92,13 +92,13 @@ def baselines(study: dict[str, Any]) -> Table:
         ],
     ]
     for model, prompt in _by_model(study, "prompt_only"):
-        for context in contexts(study):
+        for context in target_contexts(study):
             value = prompt["questionnaire"].get(context)
             table.rows.append(
                 [
                     Cell(f"prompt only, {model}"),
                     _or_missing(table, value),
-                    Cell(f"the untrained model, told its target; {context_words(context)}"),
+                    Cell(f"the untrained model, told its target; {context_words(study, context)}"),
                 ]
             )
         table.rows.append(
@@ -108,6 +108,20 @@ def baselines(study: dict[str, Any]) -> Table:
                 Cell("the untrained model, told its target; texts"),
             ]
         )
+    for row in (study["gates"]["reference"] or {"figures": []})["figures"]:
+        if row["protocol"] == "likelihood":
+            table.rows.append(
+                [
+                    Cell("human-like respondent"),
+                    Cell(percent(row["exact_match"])),
+                    Cell(
+                        "answers drawn from norms, for people "
+                        f"{number(study['gates']['reference']['level_in_sd'], 1)} standard "
+                        "deviations above or below the mean, as their target says; cut: "
+                        f"{row['cut']}"
+                    ),
+                ]
+            )
     for model, null in _by_model(study, "null_adapter"):
         table.rows.append(
             [
@@ -158,93 +172,8 @@ def judge(study: dict[str, Any]) -> Table:
     return table
 
 
-def answering(study: dict[str, Any]) -> Table:
-    """How the runs use the scale, whatever the target is."""
-    table = Table(
-        "How the runs use the scale, whatever their target.",
-        [
-            "Run",
-            "Context",
-            "Option mass",
-            "Mass below half",
-            "Share of each option, 1 to 5",
-            "Acquiescence",
-            "Order asymmetry",
-            "Exact match, forms averaged",
-        ],
-    )
-    for run in study["runs"]:
-        for context, part in run["questionnaire"].items():
-            table.rows.append(
-                [
-                    Cell(run["run"]),
-                    Cell(context),
-                    Cell(number(part["mass"]["mean"])),
-                    Cell(percent(part["mass"]["share_below_half"])),
-                    Cell(" · ".join(number(100 * s, 0) for s in part["agreement_share"]) + " %"),
-                    _plain_or_missing(
-                        table, part["acquiescence"], "no trait has items keyed both ways"
-                    ),
-                    _plain_or_missing(table, part["order_asymmetry"], "no wording has both orders"),
-                    table.share(part["exact_match_averaged"]),
-                ]
-            )
-    return table
-
-
-def hygiene(study: dict[str, Any]) -> Table:
-    """What the runs wrote, apart from its content."""
-    table = Table(
-        "Writing hygiene. Copied texts share 12 or more consecutive tokens with a training essay; "
-        "they are judged apart and never shown.",
-        [
-            "Run",
-            "Texts",
-            "Distinct",
-            "Empty",
-            "With trait words",
-            "Copied",
-            "Mean tokens",
-            "Repeated 4-grams",
-            "Exact match of copied texts",
-        ],
-    )
-    for run in study["runs"]:
-        values = run["hygiene"]
-        table.rows.append(
-            [
-                Cell(run["run"]),
-                *(
-                    Cell(str(values[key]))
-                    for key in ("texts", "distinct", "empty", "with_trait_words", "copied")
-                ),
-                Cell(number(values["mean_tokens"], 1)),
-                Cell(percent(values["mean_repetition"])),
-                table.share(run["texts"]["copied_exact_match"], reason="No text was copied."),
-            ]
-        )
-    return table
-
-
-def checks(study: dict[str, Any]) -> Table:
-    """Every check of the study."""
-    table = Table(
-        "Checks of what the figures rest on.", ["Of", "Check", "Outcome", "What was seen"]
-    )
-    for check in study["checks"]:
-        passed = check["passed"]
-        outcome = (
-            Cell("not decided")
-            if passed is None
-            else (Cell("passed", tone="good") if passed else Cell("failed", tone="bad"))
-        )
-        table.rows.append(
-            [Cell(check["run"]), Cell(check["check"]), outcome, Cell(check["detail"])]
-        )
-    return table
-
-
-def _matched(table: Table, estimate: dict[str, Any]) -> Cell:
+def matched(table: Table, estimate: dict[str, Any]) -> Cell:
+    """Exact match with its interval and p-value."""
     return table.share(estimate, p_value(estimate.get("p_value")))
 
 
@@ -289,7 +218,3 @@ def _by_model(study: dict[str, Any], key: str) -> list[tuple[str, Any]]:
 
 def _or_missing(table: Table, value: float | None) -> Cell:
     return table.missing("No text that isn't copied.") if value is None else Cell(percent(value))
-
-
-def _plain_or_missing(table: Table, value: float | None, reason: str) -> Cell:
-    return table.missing(reason) if value is None else Cell(number(value))

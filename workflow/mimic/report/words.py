@@ -1,4 +1,4 @@
-"""Sentences generated from the figures: the answer, the failures, what the study can't show."""
+"""Sentences generated from the figures: the answer, and what failed."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from typing import Any, NamedTuple
 
 from mimic.report.facts import (
     ALPHA,
+    ESSAYS,
     Test,
     changes,
+    check_name,
     context_words,
     contexts,
+    essay_words,
     is_trained,
     learning,
     listed,
+    target_contexts,
     tests,
 )
 from mimic.report.numbers import interval, p_value, percent
@@ -40,25 +44,45 @@ class Answer(NamedTuple):
 def answer(study: dict[str, Any]) -> Answer:
     """The study's answer in plain words.
 
-    A run counts as accurate where its p-value holds after Holm's correction over all tests of the
-    page, as stable where the rule holds in all five traits in every context.
+    A run counts as accurate where its p-value holds after Holm's correction over all tests at the
+    primary cut, as stable where the rule holds in all five traits in every context with a target.
     """
     trained = [run for run in study["runs"] if is_trained(run)]
     found = tests(study)
     points = [
-        (f"Accurate: {context_words(context)}", _accuracy(study, found, context))
-        for context in contexts(study)
+        (f"Accurate: {context_words(study, context)}", _accuracy(study, found, context))
+        for context in target_contexts(study)
     ]
     points.append(("Accurate: texts", _accuracy(study, found, "texts")))
+    if ESSAYS in contexts(study):
+        points.append(("Links essays to traits", _accuracy(study, found, ESSAYS)))
+    if trained and target_contexts(study):
+        points.append(("Stable", [_stability(run, target_contexts(study)) for run in trained]))
     if trained:
-        points.append(("Stable", [_stability(run, contexts(study)) for run in trained]))
         points.append(("Learned", _learned(trained)))
     return Answer(_headline(study, trained, found), points)
 
 
+def scope(study: dict[str, Any]) -> str:
+    """What the runs were asked, in a line."""
+    asked = study["runs"][0]["questionnaire"]
+    told = [asked[context]["profiles"] for context in asked if context != ESSAYS]
+    parts = [f"{told[0]} target profiles"] if told else []
+    if ESSAYS in asked:
+        parts.append(f"{asked[ESSAYS]['subjects']} {essay_words(study).essays}")
+    parts += [f"{part['items']} items in {len(part['forms'])} forms" for part in asked.values()][:1]
+    return " · ".join(parts)
+
+
 def failures(study: dict[str, Any]) -> list[str]:
-    """What must not be overlooked: trainings that learned nothing, and other failed checks."""
+    """What must not be overlooked: failed gates, trainings that learned nothing, failed checks."""
     lines = [
+        f"The gate “{gate['gate']}” ({gate['of']}) failed: expected {gate['expected']}, found "
+        f"{gate['found']}. No figure of this page can be trusted."
+        for gate in study["gates"]["gates"]
+        if not gate["passed"]
+    ]
+    lines += [
         f"{run['run']}: the training learned nothing measurable ({'; '.join(changes(run))}). Its "
         f"figures say nothing about the method {run['method']}."
         for run in study["runs"]
@@ -66,81 +90,17 @@ def failures(study: dict[str, Any]) -> list[str]:
     ]
     for check in study["checks"]:
         if check["passed"] is False and not check["check"].startswith("learning"):
-            lines.append(f"{check['run']}: the check “{check['check']}” failed. {check['detail']}.")
-    return lines
-
-
-def limits(study: dict[str, Any], described: dict[str, Any]) -> list[str]:
-    """What this study can't show, from its own facts.
-
-    Parameters
-    ----------
-    study
-        Contents of study.json.
-    described
-        The settings that describe the study, its models among them.
-    """
-    runs = study["runs"]
-    part = runs[0]["questionnaire"][contexts(study)[0]]
-    profiles, forms = part["profiles"], part["forms"]
-    formats = {form["format"] for form in forms}
-    wordings = {(form["format"], form["wording"]) for form in forms}
-    lines = [_corpus_limit(study["corpus"]["kind"])]
-    names = listed(dict.fromkeys(run["model"] for run in runs))
-    lines.append(
-        f"It speaks of {names} alone. Larger models may differ, and no confound such as size or "
-        "alignment was varied."
-        if len({run["model"] for run in runs}) == 1
-        else f"It speaks of {names} alone; a difference between them has many possible causes."
-    )
-    sizes = [model["parameters"] for model in described["models"].values()]
-    if max(sizes) < 1000:
-        lines.append(
-            f"The largest model has {max(sizes):g} million parameters. That is far "
-            "below what such studies use; a null result here does not carry over to larger models."
-        )
-    if not _several_seeds(runs):
-        lines.append(
-            "Each run was trained with one seed: how much a figure would change with another seed "
-            "is unknown, and no interval here holds it."
-        )
-    if any(run["baselines"]["null_adapter"] == "not run" for run in runs if is_trained(run)):
-        lines.append(
-            "No null adapter was trained (the same training on permuted labels). A difference from "
-            "the base can come from training on any essays, not from their traits."
-        )
-    lines.append(
-        f"{_count(part['items'], 'item')} in {_count(len(forms), 'form')} "
-        f"({_count(len(wordings), 'instruction wording')}, {_count(len(formats), 'format')}; both "
-        "option orders count as forms): few wordings make the intervals narrow where the next "
-        "wording may behave otherwise."
-    )
-    if part.get("notes"):
-        lines.append(
-            f"The intervals of the answers leave out what the study can’t vary: "
-            f"{'; '.join(part['notes'])}."
-        )
-    if profiles < 32:
-        lines.append(
-            f"{profiles} of the 32 profiles were targets. A respondent that always gives one and "
-            f"the same of these profiles scores {percent(1 / profiles)}, twice the uniform "
-            "baseline; the p-values allow for that, the uniform baseline does not."
-        )
-    lines.append(
-        f"The texts' figures are only as good as the judge, which learned from "
-        f"{study['judge']['trained_on']['essays']} essays; see its accuracy on essays below."
-    )
-    lines.append(
-        "The p-values are exploratory: no hypothesis was fixed before the study, and runs were not "
-        "tested against each other."
-    )
+            name = check_name(study, check)
+            lines.append(f"{check['run']}: the check “{name}” failed. {check['detail']}.")
     return lines
 
 
 def _headline(study: dict[str, Any], trained: list[Run], found: list[Test]) -> str:
     sure = [test for test in found if test.adjusted <= ALPHA]
-    several = " in at least one context" if len(contexts(study)) > 1 else ""
-    answered = _names(test for test in sure if is_trained(test.run) and test.where != "texts")
+    several = " in at least one context" if len(target_contexts(study)) > 1 else ""
+    answered = _names(
+        test for test in sure if is_trained(test.run) and test.where not in ("texts", ESSAYS)
+    )
     wrote = _names(test for test in sure if is_trained(test.run) and test.where == "texts")
     gave = "gave answers consistent with the target"
     read = "wrote texts that the judge read as the target"
@@ -152,15 +112,16 @@ def _headline(study: dict[str, Any], trained: list[Run], found: list[Test]) -> s
             parts.append(f"{listed(answered)} {gave} more often than chance{several}")
         if wrote:
             parts.append(f"{listed(wrote)} {read} more often than chance")
-    bare = [test for test in sure if not is_trained(test.run)]
+    bare = [test for test in sure if not is_trained(test.run) and test.where != ESSAYS]
+    linked = _linked(study, sure)
     if not trained:
-        if bare:
-            return (
-                "No run was trained; with the prompt alone, "
-                f"{listed(_names(bare))} matched the target more "
-                "often than chance."
-            )
-        return "No run was trained, and the prompt alone matched no target more often than chance."
+        first = (
+            f"; with the prompt alone, {listed(_names(bare))} matched the target more often than "
+            "chance."
+            if bare
+            else ", and the prompt alone matched no target more often than chance."
+        )
+        return f"No run was trained{first}{linked}"
     if not parts:
         first = "No trained run’s answers or texts match their targets more often than chance."
         if bare:
@@ -171,17 +132,40 @@ def _headline(study: dict[str, Any], trained: list[Run], found: list[Test]) -> s
             first += " The base, with the prompt alone, did so too."
         elif len(trained) < len(study["runs"]):
             first += " The base, with the prompt alone, did not."
+    contexts_told = target_contexts(study)
+    if not contexts_told:
+        return f"{first}{linked}"
     stable = [
         run["run"]
         for run in trained
         if all(
-            all((part["stability"]["more_stable"] or {"": False}).values())
-            for part in run["questionnaire"].values()
+            all((run["questionnaire"][name]["stability"]["more_stable"] or {"": False}).values())
+            for name in contexts_told
         )
     ]
-    if stable:
-        return f"{first} More stable than the base in all five traits: {listed(stable)}."
-    return f"{first} No trained run is more stable than the base in all five traits."
+    verdict = (
+        f"More stable than the base in all five traits: {listed(stable)}."
+        if stable
+        else "No trained run is more stable than the base in all five traits."
+    )
+    return f"{first} {verdict}{linked}"
+
+
+def _linked(study: dict[str, Any], sure: list[Test]) -> str:
+    """A sentence on the essays, where any run was asked about them."""
+    if ESSAYS not in contexts(study):
+        return ""
+    words = essay_words(study)
+    names = _names(test for test in sure if test.where == ESSAYS)
+    if not names:
+        return (
+            f" No run gave answers about {words.essays} consistent with {words.labels} more often "
+            "than chance."
+        )
+    return (
+        f" More often than chance, {listed(names)} gave answers about {words.essays} consistent "
+        f"with {words.labels}."
+    )
 
 
 def _names(found: Iterable[Test]) -> list[str]:
@@ -255,27 +239,3 @@ def _learned(trained: list[Run]) -> list[str]:
         if names:
             lines.append(f"{sentence}: {listed(names)}.")
     return lines
-
-
-def _corpus_limit(kind: str) -> str:
-    if kind == "composed":
-        return (
-            "The corpus is composed: its essays were made up to fit their labels. The study shows "
-            "that the measuring works, and nothing about people."
-        )
-    return (
-        "The essays’ labels come from their authors’ own questionnaire answers, split into high "
-        "and low. The figures speak of models and of these essays, not of any real person."
-    )
-
-
-def _several_seeds(runs: list[Run]) -> bool:
-    seeds: dict[tuple[str, str], set[int]] = {}
-    for run in runs:
-        if is_trained(run):
-            seeds.setdefault((run["model"], run["method"]), set()).add(run["seed"])
-    return any(len(found) > 1 for found in seeds.values())
-
-
-def _count(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -62,7 +62,7 @@ def trait_scores(
     item_traits
         Each item's trait, 0 to 4, shape (items,).
     item_weights
-        Multiplicities, shape (draws, items); without them every item counts once.
+        Weights, not negative, shape (draws, items); without them every item counts once.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def average_forms(scores: np.ndarray, *, form_weights: np.ndarray | None = None)
     scores
         T, shape (draws, profiles, forms, 5).
     form_weights
-        Multiplicities, shape (draws, forms); without them every form counts once.
+        Weights, not negative, shape (draws, forms); without them every form counts once.
     """
     weights = np.ones((len(scores), scores.shape[2])) if form_weights is None else form_weights
     mean = weights / weights.sum(axis=1, keepdims=True)
@@ -122,7 +122,7 @@ def answer_fidelity(
     item_traits: np.ndarray,
     targets: np.ndarray,
     *,
-    cut: float,
+    cut: float | np.ndarray,
     item_weights: np.ndarray | None = None,
     form_weights: np.ndarray | None = None,
 ) -> AnswerFidelity:
@@ -140,9 +140,10 @@ def answer_fidelity(
     targets
         High (True) or low, shape (profiles, 5).
     cut
-        On the scale of y.
+        On the scale of y; one for all traits, or one for each, shape (5,).
     item_weights, form_weights
-        Multiplicities, shapes (draws, items) and (draws, forms); without them all count once.
+        Weights, not negative, shapes (draws, items) and (draws, forms); without them all count
+        once.
     """
     profiles, forms, items = y.shape
     item_weights = np.ones((1, items)) if item_weights is None else item_weights
@@ -181,7 +182,7 @@ def text_fidelity(
     targets
         High (True) or low for each text and trait, shape (texts, 5).
     weights
-        Multiplicities, shape (draws, texts); without them every text counts once. The AUC
+        Weights, not negative, shape (draws, texts); without them every text counts once. The AUC
         compares texts with a high target with texts with a low one.
     """
     weights = np.ones((1, len(probabilities))) if weights is None else weights

@@ -8,6 +8,13 @@ from typing import Any
 import numpy as np
 from statsmodels.stats.proportion import proportion_confint
 
+TEXTS = "text bootstrap"
+TOO_MANY_UNDEFINED = "undefined in too many bootstrap draws"
+# Of the draws; where fewer have a value, they are a selection.
+LEAST_DEFINED = 0.95
+# Shares that differ by less are the same but for rounding.
+_TOLERANCE = 1e-9
+
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
@@ -66,16 +73,74 @@ def wilson(*, hits: int, n: int, level: float = 0.95) -> Estimate:
         raise ValueError(f"{hits} hits of {n} trials: hits must lie between 0 and the trials")
     if n == 0:
         return undefined(interval="wilson", n=0, reason="no observations")
-    low, high = proportion_confint(hits, n, alpha=1 - level, method="wilson")
+    low, high = score_bounds(hits / n, size=n, level=level)
+    return Estimate(value=hits / n, low=low, high=high, interval="wilson", n=n)
+
+
+def wilson_of_trials(
+    value: float, *, trials: int, unit: str, n: int, level: float = 0.95
+) -> Estimate:
+    """Wilson's interval where resampling can't give one, as with no hit at all.
+
+    Parameters
+    ----------
+    value
+        The share; `value` · `trials` need not be whole.
+    trials
+        The number of units that are taken for independent.
+    unit
+        What they are, in the plural: the interval is called ``wilson of 16 profiles``.
+    n
+        The number of units that the share rests on.
+    level
+        Coverage of the interval.
+    """
+    low, high = score_bounds(value, size=trials, level=level)
+    name = f"wilson of {trials} {unit}"
+    return Estimate(value=float(value), low=low, high=high, interval=name, n=n)
+
+
+def text_share(value: float, of_draws: np.ndarray, *, n: int, level: float = 0.95) -> Estimate:
+    """A figure of texts from 0 to 1 with a score interval at the effective size.
+
+    Wilson's interval with value (1 − value) / variance of the draws for the number of trials (Korn
+    & Graubard 1998, Survey Methodology 24, 193-201, have it with exact bounds). At 0 and 1, and
+    where all draws are alike, the draws say nothing of the variance: then it is Wilson's interval
+    with the texts as trials, which are independent of each other, and `interval` says so.
+
+    Parameters
+    ----------
+    value
+        The figure.
+    of_draws
+        The figure in each draw of texts, shape (draws,). Draws without a value are NaN.
+    n
+        The number of texts.
+    level
+        Coverage of the interval.
+    """
+    finite = of_draws[np.isfinite(of_draws)]
+    if len(finite) < LEAST_DEFINED * len(of_draws):
+        return Estimate(
+            value=float(value), low=None, high=None, interval=TEXTS, n=n, reason=TOO_MANY_UNDEFINED
+        )
+    variance = float(finite.var())
+    if degenerate(value, variance):
+        return wilson_of_trials(value, trials=n, unit="texts", n=n, level=level)
+    low, high = score_bounds(value, size=value * (1 - value) / variance, level=level)
+    return Estimate(value=float(value), low=low, high=high, interval=TEXTS, n=n)
+
+
+def degenerate(value: float, variance: float) -> bool:
+    """Whether the draws of a share say nothing of its variance: at 0 and 1, or if all are alike."""
+    return variance < _TOLERANCE**2 or not _TOLERANCE < value < 1 - _TOLERANCE
+
+
+def score_bounds(value: float, *, size: float, level: float = 0.95) -> tuple[float, float]:
+    """Wilson's bounds of a share, `size` being the number of trials, whole or not."""
+    low, high = proportion_confint(value * size, size, alpha=1 - level, method="wilson")
     # Rounding can put a bound a hair beyond the value at 0 or n hits.
-    value = hits / n
-    return Estimate(
-        value=value,
-        low=min(max(float(low), 0.0), value),
-        high=max(min(float(high), 1.0), value),
-        interval="wilson",
-        n=n,
-    )
+    return min(max(float(low), 0.0), value), max(min(float(high), 1.0), value)
 
 
 def percentile_bounds(
@@ -97,7 +162,7 @@ def percentile_bounds(
         more than one in twenty draws has no value, since the rest is then a selection.
     """
     finite = draws[np.isfinite(draws)]
-    if len(finite) == 0 or len(finite) < 0.95 * len(draws):
+    if len(finite) == 0 or len(finite) < LEAST_DEFINED * len(draws):
         return None, None
     tail = (1 - level) / 2
     low, high = np.quantile(finite, [tail, 1 - tail])
@@ -112,7 +177,7 @@ def percentile_estimate(
     Where more than one in twenty draws has no value, the bounds are None, with a reason.
     """
     low, high = percentile_bounds(draws, level=level)
-    reason = "undefined in too many bootstrap draws" if low is None else None
+    reason = TOO_MANY_UNDEFINED if low is None else None
     return Estimate(value=float(value), low=low, high=high, interval=interval, n=n, reason=reason)
 
 

@@ -1,0 +1,229 @@
+"""Parts of the made-up study: reliability, coherence, protocols, scales, gates, learning, judge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mimic.traits import TRAITS
+
+NORMS, PUBLISHED = "norms of the original form", "3.0, as published"
+SOURCES = (
+    "own target",
+    "other targets",
+    "target interactions",
+    "item",
+    "wording",
+    "own target × item",
+    "own target × order",
+    "item rewording",
+    "item × wording",
+    "wording × format",
+    "residual",
+)
+
+
+def estimate(value: float, *, half: float, n: int, interval: str) -> dict[str, Any]:
+    """An estimate with a symmetric interval."""
+    return {"value": value, "low": value - half, "high": value + half, "interval": interval, "n": n}
+
+
+def nothing(reason: str, *, interval: str = "text bootstrap", n: int = 0) -> dict[str, Any]:
+    """An estimate without a value."""
+    found = {"value": None, "low": None, "high": None, "interval": interval, "n": n}
+    return found | {"reason": reason}
+
+
+def scoring(exact: float) -> dict[str, Any]:
+    """Other cuts and other ways to score."""
+    return {
+        "cut": NORMS,
+        "other_cuts": {PUBLISHED: {"value": exact / 2, "hits": 3, "p_value": 0.2345}},
+        "sensitivity": {
+            "argmax": {"exact_match": exact * 0.9, "mean_auc": 0.61},
+            "agreement_corrected": {"reason": "openness has no minus-keyed item"},
+            "low_mass_left_out": {"left_out": 0.042, "exact_match": exact, "mean_auc": None},
+        },
+    }
+
+
+def published_stability(spread: float, *, base: bool) -> dict[str, Any]:
+    """The published definitions; a single-item trait has no spread over items."""
+    profiles = dict.fromkeys(TRAITS, spread * 1.5)
+    items = dict.fromkeys(TRAITS, spread * 2) | {"openness": None}
+    reduced = dict.fromkeys(TRAITS, 0.217) | {"extraversion": None}
+    return {
+        name: {"spread": values, "reduction": None if base else reduced}
+        for name, values in (("sd_over_profiles", profiles), ("sd_over_items", items))
+    }
+
+
+def reliability(signal: float, *, flat: bool) -> dict[str, Any]:
+    """Intraclass correlations and variance components.
+
+    Parameters
+    ----------
+    signal
+        How far answers follow the target, in scale points.
+    flat
+        Whether openness is the same for all targets, and the design of neuroticism unbalanced.
+    """
+    own = min(0.6, max(signal, 0.01))
+    coefficients = {
+        "agreement_single": estimate(own, half=0.1, n=16, interval="McGraw-Wong"),
+        "agreement_average": estimate(own + 0.3, half=0.05, n=16, interval="McGraw-Wong"),
+        "consistency_average": estimate(own + 0.35, half=0.04, n=16, interval="McGraw-Wong"),
+    }
+    reason = "the values do not differ between targets"
+    none = dict.fromkeys(coefficients, nothing(reason, interval="McGraw-Wong", n=16))
+    by_trait: dict[str, Any] = dict.fromkeys(TRAITS, coefficients)
+    parts: dict[str, Any] = {trait: _components(own) for trait in TRAITS}
+    if flat:
+        by_trait |= {"openness": none}
+        parts["neuroticism"] = {"rows": [], "notes": ["formats have different wordings"]}
+    within = {
+        t: {k: e | {"value": 0.11, "low": 0.02, "high": 0.2} for k, e in coefficients.items()}
+        for t in TRAITS
+    }
+    return {"icc": by_trait, "icc_within": within, "components": parts}
+
+
+def _components(own: float) -> dict[str, Any]:
+    left = (0.9 - own) / (len(SOURCES) - 2)
+    rows = []
+    for source in SOURCES:
+        share = {"own target": own, "other targets": 0.0, "residual": left + 0.1}.get(source, left)
+        rows.append(
+            {
+                "source": source,
+                "df": 1 if source == "own target" else 10,
+                "mean_square": 12 * share,
+                "component": share * 1.25,
+                "share": share,
+                "negative": source == "other targets",
+            }
+        )
+    return {"rows": rows, "notes": ["one format only, so that format drops out"]}
+
+
+def coherence(accuracy: float, observed: float, *, flat: bool) -> dict[str, Any]:
+    """Observed and independent exact match, and correlations; openness may not vary."""
+    size = range(5)
+    raw: list[list[float | None]] = [
+        [1.0 if row == column else round(0.1 * (row - column) / 4, 3) for column in size]
+        for row in size
+    ]
+    residual: list[list[float | None]] = [
+        [1.0 if row == column else 0.42 - 0.1 * (row + column) / 2 for column in size]
+        for row in size
+    ]
+    if flat:
+        for matrix in (raw, residual):
+            matrix[0] = [None] * 5
+            for row in size:
+                matrix[row][0] = None
+    return {
+        "observed": observed,
+        "independent": accuracy**5,
+        "correlations": raw,
+        "residual_correlations": residual,
+    }
+
+
+def scales(rows: int = 320) -> dict[str, Any]:
+    """α and ω; ω of openness is a Heywood case."""
+    omega = estimate(0.79, half=0.0, n=rows, interval="none")
+    omega |= {"low": None, "high": None, "reason": "no interval: the rows are not independent"}
+    heywood = nothing("Heywood case: 1 of 4 items have next to no variance of their own", n=rows)
+    return {
+        "rows": rows,
+        "alpha": {t: estimate(0.81, half=0.03, n=rows, interval="Feldt") for t in TRAITS},
+        "alpha_within": {t: estimate(0.34, half=0.05, n=rows, interval="Feldt") for t in TRAITS},
+        "omega": dict.fromkeys(TRAITS, omega) | {"openness": heywood},
+    }
+
+
+def generated(hits: int) -> dict[str, Any]:
+    """Answers in words of 4 targets in 3 formats; `hits` of 12 cells fit under corrected."""
+
+    def figures(found: int, *, accuracy: float, undecided: float) -> dict[str, Any]:
+        match = {"value": found / 12, "low": None, "high": None, "interval": "none", "n": 12}
+        match |= {"reason": "one wording for each format, which cannot vary"}
+        return {
+            "exact_match": match | {"hits": found, "cells": 12},
+            "accuracy": dict.fromkeys(TRAITS, accuracy),
+            "parsed": 0.925,
+            "undecided": undecided,
+        }
+
+    return {
+        "profiles": 4,
+        "items": 20,
+        "forms": ["s1", "s2", "s3"],
+        "answers": 240,
+        "unparsed": {"no option": 12, "no lead-in": 6},
+        "protocols": {
+            "released": figures(0, accuracy=0.271, undecided=0.0),
+            "corrected": figures(hits, accuracy=0.729, undecided=0.05),
+        },
+    }
+
+
+def gates(*, failed: bool = False) -> dict[str, Any]:
+    """Three gates, of which one may have failed."""
+    rows = [
+        ("perfect", "released", "0/384", "0/384", True),
+        ("perfect", "likelihood", "384/384", "3/384" if failed else "384/384", not failed),
+        ("human-like", "likelihood, norms", "88 to 141 of 600", "117 of 600", True),
+    ]
+    keys = ("gate", "of", "expected", "found", "passed")
+    figure = {"protocol": "likelihood", "cut": NORMS, "exact_match": 0.1876}
+    figure |= {"accuracy": dict.fromkeys(TRAITS, 0.716)}
+    return {
+        "passed": not failed,
+        "gates": [dict(zip(keys, row, strict=True)) for row in rows],
+        "reference": {
+            "respondent": "human-like",
+            "level_in_sd": 0.8,
+            "norms": "a published table",
+            "figures": [figure | {"protocol": "corrected"}, figure],
+        },
+    }
+
+
+def learning(method: str) -> dict[str, Any]:
+    """Whether a run learned; orpo did not."""
+    learned = method != "orpo"
+    name = "validation loss" if method == "sft" else "validation margin"
+    before, after = (3.201, 2.874) if method == "sft" else (0.01, 0.642 if learned else 0.011)
+    return {
+        "method": method,
+        "steps": 60,
+        "checks": [
+            {
+                "check": name,
+                "before": before,
+                "after": after,
+                "change": after - before,
+                "standard_error": 0.02,
+                "examples": 24,
+                "required": True,
+                "passed": learned,
+            }
+        ],
+    }
+
+
+def reading(value: float, *, n: int) -> dict[str, Any]:
+    """The judge on n essays, with a mean accuracy."""
+    each = {
+        trait: estimate(value + 0.02 * (i - 2), half=0.1, n=n, interval="wilson")
+        for i, trait in enumerate(TRAITS)
+    }
+    return {
+        "accuracy": each,
+        "mean_accuracy": estimate(value, half=0.05, n=n, interval="cluster bootstrap"),
+        "auc": {
+            t: e | {"value": e["value"] + 0.05, "interval": "newcombe"} for t, e in each.items()
+        },
+        "exact_match": estimate(0.3, half=0.1, n=n, interval="wilson"),
+    }

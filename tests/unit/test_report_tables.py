@@ -1,0 +1,362 @@
+"""The report's secondary tables and figures, and pages of studies that lack some of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import report_example_parts as parts
+from report_example import described, example_study, write_inputs
+
+from mimic.report import tables, tables_answers, tables_checks, tables_essays, tables_stability
+from mimic.report.build import main
+from mimic.report.figures_structure import coherence, components, group_of, shares
+from mimic.report.numbers import Cell, Table
+from mimic.report.words import failures, scope
+from mimic.report.words_limits import limits
+from mimic.step import Job
+from mimic.traits import TRAITS
+
+
+def texts(row: list[Cell]) -> list[str]:
+    """What is read first in each cell, no-break spaces as spaces."""
+    return [cell.text.replace("\xa0", " ") for cell in row]
+
+
+def details(cell: Cell) -> list[str]:
+    return [line.replace("\xa0", " ") for line in cell.details]
+
+
+def row_of(table: Table, *first: str) -> list[Cell]:
+    """The first row whose cells begin so."""
+    return next(row for row in table.rows if tuple(texts(row)[: len(first)]) == first)
+
+
+def note_of(table: Table, cell: Cell) -> str:
+    return table.notes[cell.note - 1] if cell.note else ""
+
+
+def page_of(folder: Path, study: dict[str, Any]) -> str:
+    source, out = folder / "in", folder / "out"
+    source.mkdir()
+    out.mkdir()
+    inputs = write_inputs(source, study)
+    names = {run["run"] for run in study["runs"]}
+    inputs["logs"] = [path for path in inputs["logs"] if path.parent.name in names]
+    settings = {"report": {}, "study": described()}
+    main(Job(name="report", settings=settings, inputs=inputs, out=out))
+    return (out / "index.html").read_text(encoding="utf-8")
+
+
+def test_linking_scores_essays_against_their_labels() -> None:
+    table = tables_essays.linking(example_study())
+    dpo = row_of(table, "tiny-dpo-s1")
+    assert texts(dpo)[2:4] == ["8", "13.9 %"]
+    assert details(dpo[2]) == ["7 profiles"]
+    assert details(dpo[3]) == ["[11.9, 15.9]", "p = 0.0004"]
+    assert "target" not in " ".join(table.columns)
+    # Eight essays of seven profiles: two share one, so that saying it always fits in 2 of 8.
+    assert "can fit in at least 25.0 %" in table.caption.replace("\xa0", " ")
+
+
+def test_linking_of_as_many_profiles_as_essays_is_exact() -> None:
+    study = example_study()
+    study["runs"][0]["questionnaire"]["human"]["profiles"] = 8
+    assert "every essay fits in 12.5 %" in tables_essays.linking(study).caption.replace("\xa0", " ")
+
+
+def test_few_essays_have_no_signal_and_say_why() -> None:
+    table = tables_essays.linking_by_trait(example_study())
+    cells = row_of(table, "tiny-sft-s1", "openness")[-2:]
+    assert texts(cells) == ["–", "–"]
+    for cell in cells:
+        assert note_of(table, cell).startswith("The essays’ profiles do not tell the five traits")
+
+
+def test_many_essays_have_a_signal() -> None:
+    study = example_study()
+    stability = study["runs"][1]["questionnaire"]["human"]["stability"]
+    stability["traits"]["openness"].update(signal=0.25, noise_to_signal=1.6)
+    stability["traits"]["neuroticism"].update(signal=0.0)
+    table = tables_essays.linking_by_trait(study)
+    assert texts(row_of(table, "tiny-sft-s1", "openness"))[-2:] == ["0.25", "1.6"]
+    last = row_of(table, "tiny-sft-s1", "neuroticism")[-1]
+    assert note_of(table, last) == "The labels have no effect on this trait."
+
+
+def test_protocols_stand_side_by_side() -> None:
+    table = tables_answers.protocols(example_study(), "none")
+    assert table.columns == [
+        "Run",
+        "likelihood, cut: norms of the original form",
+        "likelihood, cut: 3.0, as published",
+        "released",
+        "corrected",
+        "Parsed answers",
+        "Unparsed, by reason",
+    ]
+    dpo = row_of(table, "tiny-dpo-s1")
+    expected = ["61.2 %", "30.6 %", "0.0 %", "75.0 %", "92.5 %", "no lead-in 6; no option 12"]
+    assert sorted(texts(dpo)[-1].split("; ")) == sorted(expected[-1].split("; "))
+    assert texts(dpo)[1:-1] == expected[:-1]
+    assert details(dpo[4]) == ["9 of 12", "5.0 % undecided"]
+    assert note_of(table, dpo[4]) == "No interval: one wording for each format, which cannot vary."
+    for words in ("inverted direction", "our instruments", "in kind only", "never mixed"):
+        assert words in table.caption
+
+
+def test_a_protocol_that_was_not_asked_for_has_no_column() -> None:
+    study = example_study()
+    for run in study["runs"]:
+        del run["generated"]["none"]["protocols"]["released"]
+    assert "released" not in tables_answers.protocols(study, "none").columns
+
+
+def test_accuracy_of_each_protocol_by_trait() -> None:
+    table = tables_answers.protocol_accuracy(example_study(), "none")
+    assert texts(row_of(table, "tiny-dpo-s1", "released"))[2:] == ["27.1 %"] * 5
+    assert texts(row_of(table, "tiny-dpo-s1", "corrected"))[2:] == ["72.9 %"] * 5
+
+
+def test_sensitivity_holds_every_choice() -> None:
+    table = tables_answers.sensitivity(example_study())
+    assert table.columns[2:4] == [
+        "Primary cut: norms of the original form",
+        "Other cut: 3.0, as published",
+    ]
+    dpo = row_of(table, "tiny-dpo-s1", "none")
+    assert texts(dpo)[2:] == ["61.2 %", "30.6 %", "55.1 %", "–", "61.2 %"]
+    assert details(dpo[3]) == ["p = 0.23"]
+    assert details(dpo[4]) == ["AUC 0.61"]
+    assert note_of(table, dpo[5]) == "Openness has no minus-keyed item."
+    assert details(dpo[6]) == ["no AUC", "4.2 % left out"]
+    assert texts(row_of(table, "tiny-dpo-s1", "composed essays"))[2] == "13.9 %"
+
+
+def test_low_mass_everywhere_leaves_no_figure() -> None:
+    study = example_study()
+    reason = "a trait would be left without answers"
+    found = study["runs"][0]["questionnaire"]["none"]["sensitivity"]
+    found["low_mass_left_out"] = {"left_out": 0.97, "reason": reason}
+    table = tables_answers.sensitivity(study)
+    cell = row_of(table, "tiny-base-s1", "none")[-1]
+    assert (cell.text, details(cell)) == ("–", ["97.0 % left out"])
+    assert note_of(table, cell) == "A trait would be left without answers."
+
+
+def test_coherence_sets_observed_beside_the_product() -> None:
+    study = example_study()
+    study["runs"][2]["questionnaire"]["none"]["coherence"].update(observed=0.5, independent=0.25)
+    study["runs"][1]["questionnaire"]["none"]["coherence"]["independent"] = 0.0
+    table = tables_answers.coherence(study)
+    assert texts(row_of(table, "tiny-dpo-s1", "none"))[2:] == ["50.0 %", "25.0 %", "2.00"]
+    assert texts(row_of(table, "tiny-sft-s1", "none"))[-1] == "–"
+    assert len(table.rows) == 8
+
+
+def test_correlations_without_variation_are_drawn_as_a_dash() -> None:
+    drawing = coherence(example_study(), "none")
+    # Openness of orpo: eight of its cells, and five diagonals in each of four runs.
+    assert drawing.svg.count(">–<") == 8 + 4 * 5
+    assert "0.37" in drawing.svg
+
+
+def test_stability_by_trait_has_both_ratios_and_the_verdict() -> None:
+    table = tables_stability.stability(example_study(), "none")
+    assert len(table.rows) == 20
+    expected = ["tiny-dpo-s1", "openness", "0.26", "0.90", "0.3", "26.0", "yes"]
+    assert texts(row_of(table, "tiny-dpo-s1")) == expected
+    base = row_of(table, "tiny-base-s1")
+    assert texts(base)[-2:] == ["–", "–"]
+    assert note_of(table, base[-1]) == "The base is what the others are compared with."
+    flat = row_of(table, "tiny-orpo-s1", "agreeableness")
+    assert (flat[4].text, flat[6].text) == ("–", "no")
+    assert note_of(table, flat[4]) == "The target has no effect on this trait."
+
+
+def test_components_mark_negatives_and_say_what_is_missing() -> None:
+    table = tables_stability.components(example_study(), "none")
+    own = row_of(table, "tiny-dpo-s1", "own target")
+    assert texts(own)[2:] == ["60.0 %"] * 5
+    assert details(own[1]) == ["df 1"]
+    assert details(own[2]) == ["0.750"]
+    assert note_of(table, own[0]) == "One format only, so that format drops out."
+    negative = row_of(table, "tiny-dpo-s1", "other targets")[2]
+    assert (texts([negative]), details(negative)) == (["0.0 %"], ["below 0, set to 0"])
+    orpo = row_of(table, "tiny-orpo-s1", "own target")
+    assert orpo[-1].text == "–"
+    assert "formats have different wordings" in note_of(table, orpo[0])
+
+
+def test_a_run_without_components_has_one_row_that_says_why() -> None:
+    study = example_study()
+    nothing = {"rows": [], "notes": ["the answers do not vary"]}
+    study["runs"][1]["questionnaire"]["none"]["components"] = dict.fromkeys(TRAITS, nothing)
+    table = tables_stability.components(study, "none")
+    rows = [row for row in table.rows if row[0].text == "tiny-sft-s1"]
+    assert len(rows) == 1
+    assert note_of(table, rows[0][0]) == "The answers do not vary."
+    assert components(study, "none").svg.count("no components") == 6 + 1
+
+
+@pytest.mark.parametrize(
+    ("source", "group"),
+    [
+        ("own target", "own target"),
+        ("target interactions", "other targets"),
+        ("other targets × format", "targets × items or forms"),
+        ("own target × item", "targets × items or forms"),
+        ("item", "items"),
+        ("item rewording", "forms"),
+        ("wording × order", "forms"),
+        ("item × order", "items × forms"),
+        ("residual", "residual"),
+    ],
+)
+def test_each_source_belongs_to_a_group(source: str, group: str) -> None:
+    assert group_of(source) == group
+
+
+def test_groups_add_up_to_the_whole() -> None:
+    found = parts.reliability(0.3, flat=True)["components"]
+    grouped = shares(found["openness"])
+    assert grouped is not None
+    assert sum(grouped.values()) == pytest.approx(1)
+    assert grouped["own target"] == pytest.approx(0.3)
+    # wording, item rewording, wording × format
+    assert grouped["forms"] == pytest.approx(3 * grouped["items"])
+    assert shares(found["neuroticism"]) is None
+
+
+def test_icc_within_groups_stands_beside_icc() -> None:
+    table = tables_stability.icc(example_study(), "none")
+    dpo = row_of(table, "tiny-dpo-s1")
+    assert texts(dpo)[2:] == ["0.60", "0.90", "0.95", "0.11", "0.11", "0.11"]
+    assert details(dpo[2]) == ["[0.50, 0.70]"]
+    flat = row_of(table, "tiny-orpo-s1", "openness")
+    assert texts(flat)[2:5] == ["–"] * 3
+    assert note_of(table, flat[2]) == "The values do not differ between targets."
+    assert "ignoring shifts" in " ".join(table.columns)
+    assert "take forms for independent raters" in table.caption
+
+
+def test_published_definitions_have_their_own_names() -> None:
+    table = tables_stability.published(example_study(), "none")
+    assert table.columns[2::2] == ["SD of trait means over profiles", "SD over a trait’s items"]
+    dpo = row_of(table, "tiny-dpo-s1", "conscientiousness")
+    assert texts(dpo)[2:] == ["0.47", "21.7 %", "0.62", "21.7 %"]
+    single = row_of(table, "tiny-dpo-s1", "openness")[4]
+    assert note_of(table, single) == "A single item has no spread."
+    extraversion = row_of(table, "tiny-dpo-s1", "extraversion")[3]
+    assert note_of(table, extraversion) == "The base has no spread to reduce."
+    assert texts(row_of(table, "tiny-base-s1"))[3::2] == ["–", "–"]
+
+
+def test_scales_say_why_omega_is_missing() -> None:
+    study = example_study()
+    table = tables_stability.scales(study)
+    assert table is not None
+    assert texts(row_of(table, "tiny-sft-s1", "neuroticism"))[2:] == ["320", "0.81", "0.34", "0.79"]
+    omega = row_of(table, "tiny-sft-s1", "openness")[-1]
+    assert note_of(table, omega).startswith("Heywood case")
+    study["runs"][0]["scales"] = None
+    table = tables_stability.scales(study)
+    assert table is not None
+    assert len(table.rows) == 15
+    for run in study["runs"]:
+        run["scales"] = None
+    assert tables_stability.scales(study) is None
+
+
+def test_checks_name_the_essays_of_their_context() -> None:
+    table = tables_checks.checks(example_study())
+    assert "option mass, context composed essays" in [row[1].text for row in table.rows]
+
+
+def test_baselines_hold_the_respondent_of_the_norms() -> None:
+    study = example_study()
+    table = tables.baselines(study)
+    assert texts(row_of(table, "human-like respondent"))[1] == "18.8 %"
+    # Likelihood alone, and no prompt without a target.
+    assert sum(row[0].text == "human-like respondent" for row in table.rows) == 1
+    assert sum(row[0].text == "prompt only, tiny" for row in table.rows) == 3
+    study["gates"]["reference"] = None
+    assert all(row[0].text != "human-like respondent" for row in tables.baselines(study).rows)
+
+
+def test_a_failed_gate_is_loud(tmp_path: Path) -> None:
+    study = example_study()
+    study["gates"] = parts.gates(failed=True)
+    assert failures(study)[0] == (
+        "The gate “perfect” (likelihood) failed: expected 384/384, found 3/384. No figure of this "
+        "page can be trusted."
+    )
+    page = page_of(tmp_path, study)
+    assert '<p class="bad">1 of 3 gates failed' in page
+    assert "gates passed" not in page
+
+
+def test_page_of_everything(tmp_path: Path) -> None:
+    page = page_of(tmp_path, example_study())
+    assert "<p>3 gates passed" in page
+    assert "metrics.cut" not in page
+    assert "8 composed essays" in page
+    # The main table comes first.
+    assert page.index("Results by run, questionnaire alone") < page.index('id="essays"')
+    assert page.count("<details>") == page.count("</details>") == 12
+    for figure in ("components-none", "components-own", "coherence-none", "coherence-own"):
+        assert (tmp_path / "out/figures" / f"{figure}.svg").exists()
+    assert not (tmp_path / "out/figures/signal-human.svg").exists()
+
+
+def test_page_of_base_runs_alone(tmp_path: Path) -> None:
+    study = example_study()
+    study["runs"] = study["runs"][:1]
+    study["checks"] = [check for check in study["checks"] if check["run"] == "judge"]
+    page = page_of(tmp_path, study)
+    assert "No run was trained, and the prompt alone matched no target" in page
+    assert "trained with one seed" not in page
+
+
+def test_page_without_essays(tmp_path: Path) -> None:
+    study = example_study()
+    for run in study["runs"]:
+        del run["questionnaire"]["human"]
+    study["checks"] = [check for check in study["checks"] if check["context"] is None]
+    page = page_of(tmp_path, study)
+    assert 'id="essays"' not in page
+    assert "composed essays" not in page[: page.index("<pre")]
+
+
+def test_page_of_essays_alone(tmp_path: Path) -> None:
+    study = example_study()
+    for run in study["runs"]:
+        run["questionnaire"] = {"human": run["questionnaire"]["human"]}
+        run["generated"] = {}
+        run["baselines"]["prompt_only"]["questionnaire"] = {}
+    page = page_of(tmp_path, study)
+    assert 'id="essays"' in page
+    assert "Results by run" not in page
+    assert "more stable" not in page[page.index('class="answer"') : page.index('id="results"')]
+    assert scope(study) == "8 composed essays · 20 items in 12 forms"
+
+
+def test_page_without_answers_in_words_and_sketches(tmp_path: Path) -> None:
+    study = example_study()
+    for run in study["runs"]:
+        run["generated"], run["scales"] = {}, None
+    page = page_of(tmp_path, study)
+    assert 'id="protocols"' not in page
+    assert "α and ω" not in page
+    assert "released" not in page[page.index("<main>") : page.index("Stability by run")]
+
+
+def test_limits_tell_of_rewordings_and_few_essays() -> None:
+    study = example_study()
+    said = " ".join(limits(study, described())).replace("\xa0", " ")
+    assert "12 forms (2 instruction wordings, 3 formats;" in said
+    assert "In 62.5 % of its presentations an item stood in a rewording" in said
+    assert "rests on 8 composed essays of 7 profiles" in said
+    study["runs"][0]["questionnaire"]["none"]["reworded"] = 0.0
+    assert "rewording" not in " ".join(limits(study, described()))

@@ -1,0 +1,142 @@
+"""Simulated respondents are what they say, and intervals hold the truth as often as they should."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mimic.stats import coverage
+from mimic.stats.coverage import (
+    LARGE,
+    POPULATION,
+    SMALL,
+    TEXTS,
+    answer_coverage,
+    text_coverage,
+)
+from mimic.stats.fidelity import text_fidelity
+from mimic.stats.simulate import (
+    Layout,
+    Population,
+    cell_deviations,
+    simulate_answers,
+    simulate_texts,
+)
+from mimic.stats.stability import signal, spread
+from mimic.stats.uniformity import constant_p, permutation_uniformity
+
+
+def population(**effects: float) -> Population:
+    none = dict.fromkeys(
+        ("signal", "item", "profile_item", "wording", "item_wording", "residual", "uneven"), 0.0
+    )
+    return Population(**(none | effects))
+
+
+def test_simulated_answers_have_the_effects_that_they_were_given() -> None:
+    layout = Layout(per_trait=60, formats=4, wordings=30, profiles=16)
+    generator = np.random.default_rng(1)
+    for name, axes in (
+        ("item", (0, 1)),
+        ("profile_item", (1,)),
+        ("wording", (0, 2)),
+        ("item_wording", (0,)),
+        ("residual", ()),
+    ):
+        y = simulate_answers(population(**{name: 0.5}), layout, generator=generator).run
+        # The effect is the same along these axes, and its standard deviation is known.
+        assert np.ptp(y, axis=axes).max() < 1e-9 if axes else True
+        assert y.std() == pytest.approx(0.5, rel=0.15)
+    y = simulate_answers(population(signal=0.7), layout, generator=generator).run
+    scores = np.stack([y[:, 0, layout.item_traits == t].mean(axis=1) for t in range(5)], axis=1)
+    assert signal(scores, layout.design) == pytest.approx(0.7 * np.eye(5), abs=1e-9)
+
+
+def test_their_spread_and_reduction_are_those_of_the_population() -> None:
+    layout = Layout(per_trait=40, formats=2, wordings=60)
+    found = simulate_answers(POPULATION, layout, reduction=0.4, generator=np.random.default_rng(2))
+    run, reference = (spread(y, layout.item_traits).mean() for y in found)
+    assert reference == pytest.approx(POPULATION.spread, rel=0.06)
+    assert run == pytest.approx(0.6 * POPULATION.spread, rel=0.06)
+    # Half of what forms cause is common to both runs: √0.5² = 0.5 of the variance.
+    main = [
+        y.mean(axis=(0, 2))
+        for y in simulate_answers(
+            population(wording=1.0), layout, generator=np.random.default_rng(3)
+        )
+    ]
+    assert np.corrcoef(*main)[0, 1] == pytest.approx(0.5, abs=0.15)
+
+
+def test_unevenness_keeps_the_mean_square() -> None:
+    layout = Layout(per_trait=80, formats=5, wordings=60)
+    y = simulate_answers(
+        population(residual=0.5, uneven=0.3), layout, generator=np.random.default_rng(4)
+    ).run
+    assert np.sqrt(((y - 3) ** 2).mean()) == pytest.approx(0.5, rel=0.05)
+    of_items = y.std(axis=(0, 1))
+    assert np.log(of_items).std() == pytest.approx(0.3, rel=0.15)
+
+
+def test_the_true_exact_match_of_texts_is_that_of_many() -> None:
+    (truth,) = (c.truth for c in text_coverage(TEXTS, simulations=2) if c.figure == "exact match")
+    generator = np.random.default_rng(1)
+    deviations = cell_deviations(TEXTS, generator=generator)
+    drawn = [
+        text_fidelity(
+            simulate_texts(TEXTS, deviations, generator=generator), TEXTS.targets
+        ).exact_match[0]
+        for _ in range(300)
+    ]
+    assert np.mean(drawn) == pytest.approx(truth, abs=4 * np.std(drawn) / np.sqrt(300))
+
+
+def by_figure(found: list[coverage.Coverage]) -> dict[str, float]:
+    return {one.figure: one.share for one in found}
+
+
+def test_intervals_of_few_items_and_wordings_hold_the_truth() -> None:
+    found = answer_coverage(POPULATION, SMALL, simulations=120, draws=60)
+    assert len(found) == 9
+    for one in found:
+        assert one.covered + one.below + one.above == one.simulations == 120
+        # 4 standard errors below 95 %.
+        assert one.share > 0.87, one
+    assert sum(one.share for one in found) / 9 < 0.985
+
+
+def test_percentiles_do_not_which_is_why_they_were_given_up() -> None:
+    former = by_figure(answer_coverage(POPULATION, SMALL, method="former", simulations=60))
+    assert former["S, mean"] < 0.8
+    rescaled = answer_coverage(
+        replace(POPULATION, signal=0.3), SMALL, method="percentiles", simulations=60
+    )
+    assert by_figure(rescaled)["exact match"] < 0.85
+    assert by_figure(rescaled)["AUC, mean"] < 0.6
+
+
+def test_intervals_of_texts_hold_the_truth() -> None:
+    for texts in (TEXTS, replace(TEXTS, signal=0.0), replace(TEXTS, cell=1.5)):
+        for one in text_coverage(texts, simulations=120, draws=150):
+            assert 0.87 < one.share <= 0.995, one
+
+
+def test_the_same_seed_gives_the_same_counts() -> None:
+    once, again = (answer_coverage(POPULATION, SMALL, simulations=3, seed=5) for _ in range(2))
+    assert once == again
+
+
+@pytest.mark.parametrize("profiles", [16, 32])
+def test_random_respondents_have_uniform_p_and_constant_ones_p_of_one(profiles: int) -> None:
+    found = permutation_uniformity(profiles=profiles, simulations=200, permutations=499)
+    assert found.randomised > 0.001
+    assert 0.005 <= found.share <= 0.1
+    assert (constant_p(profiles=profiles, permutations=99) == 1).all()
+
+
+@pytest.mark.slow
+def test_95_percent_intervals_cover_92_to_98_percent_of_500_studies() -> None:
+    for one in [*answer_coverage(POPULATION, LARGE), *text_coverage(TEXTS)]:
+        assert 0.92 <= one.share <= 0.98, one

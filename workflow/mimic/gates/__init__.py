@@ -1,0 +1,1 @@
+"""Gates: does the measuring measure? Respondents and simulations whose figures are known."""

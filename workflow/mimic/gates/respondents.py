@@ -1,0 +1,133 @@
+"""Gates of the protocols: respondents whose exact match or accuracy is known."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mimic.gates.gate import Gate, equal, figure, within_band
+from mimic.gates.scoring import Scoring, answers_of, scores_of
+from mimic.metrics.questionnaire import exact_match
+from mimic.questionnaire.protocols import ProtocolFigures, protocol_figures
+from mimic.respondents.synthetic import (
+    ACCURACIES,
+    AT_THE_CUT,
+    CONSTANT,
+    HALF_PERFECT,
+    INVERTED,
+    PERFECT,
+    RANDOM,
+    UNPARSED,
+    Questionnaire,
+    Synthetic,
+)
+
+
+def respondent_gates(
+    asked: Questionnaire, scoring: Scoring, *, repeats: int, seed: int
+) -> list[Gate]:
+    """The table of respondents under one protocol and cut, and the half-perfect one.
+
+    Parameters
+    ----------
+    asked
+        The study's questionnaire with all 32 profiles.
+    scoring
+        The protocol and its cut.
+    repeats
+        How often the random respondent answers each form.
+    seed
+        Of the random and the half-perfect respondent.
+    """
+    of, released = str(scoring), scoring.protocol == "released"
+    profiles, forms, _ = asked.shape
+    every, one_each = f"{profiles * forms}/{profiles * forms}", f"{forms}/{profiles * forms}"
+    none = f"0/{profiles * forms}"
+
+    def matched(respondent: Synthetic) -> str:
+        return _matched(respondent.answer(asked, seed=seed), asked, scoring)
+
+    gates = [
+        equal("perfect", of, expected=none if released else every, found=matched(PERFECT)),
+        equal("inverted", of, expected=every if released else none, found=matched(INVERTED)),
+        equal(
+            "constant 1 to 5",
+            of,
+            expected=f"{one_each} each",
+            found=_each([matched(respondent) for respondent in CONSTANT]),
+        ),
+        _unparsed(asked, scoring, one_each=one_each, none=none),
+    ]
+    if not scoring.by_norms:
+        # Item scores are whole: their mean can be 3, but hardly a norm.
+        expected = one_each if released else every
+        gates.append(equal("at the cut", of, expected=expected, found=matched(AT_THE_CUT)))
+    gates += [
+        _at_random(asked, scoring, repeats=repeats, seed=seed),
+        _half_perfect(asked, scoring, seed=seed),
+    ]
+    return gates
+
+
+def protocol_figures_of(
+    agreement: np.ndarray, asked: Questionnaire, scoring: Scoring
+) -> ProtocolFigures:
+    """The figures of these answers under a protocol and cut."""
+    return protocol_figures(
+        scores_of(agreement, asked, protocol=scoring.protocol),
+        asked.item_traits,
+        asked.targets,
+        cut=scoring.cut,
+        protocol=scoring.protocol,
+    )
+
+
+def repeated(asked: Questionnaire, repeats: int) -> Questionnaire:
+    """The same questionnaire with each form asked so often."""
+    return Questionnaire(asked.profiles, asked.forms * repeats, asked.items)
+
+
+def _matched(agreement: np.ndarray, asked: Questionnaire, scoring: Scoring) -> str:
+    """Hits of cells; for likelihood by the metrics of a run too."""
+    found = protocol_figures_of(agreement, asked, scoring)
+    words = f"{found.hits}/{found.cells}"
+    if scoring.protocol == "likelihood":
+        share = exact_match(answers_of(agreement, asked), cut=scoring.cut)
+        hits = round(share * found.cells)
+        if hits != found.hits:
+            return f"{words}, but {hits}/{found.cells} in the metrics"
+    return words
+
+
+def _each(found: list[str]) -> str:
+    return f"{found[0]} each" if len(set(found)) == 1 else ", ".join(found)
+
+
+def _unparsed(asked: Questionnaire, scoring: Scoring, *, one_each: str, none: str) -> Gate:
+    found = protocol_figures_of(UNPARSED.answer(asked, seed=0), asked, scoring)
+    expected = one_each if scoring.protocol == "released" else f"{none}, all without decision"
+    words = f"{found.hits}/{found.cells}"
+    if found.undecided:
+        all_none = found.undecided == 1
+        words += ", all without decision" if all_none else f", {found.undecided:.3g} undecided"
+    if found.parsed:
+        words += f", {found.parsed:.3g} parsed"
+    return equal("unparsed", str(scoring), expected=expected, found=words)
+
+
+def _at_random(asked: Questionnaire, scoring: Scoring, *, repeats: int, seed: int) -> Gate:
+    often = repeated(asked, repeats)
+    found = protocol_figures_of(RANDOM.answer(often, seed=seed), often, scoring)
+    # However its decisions lean, the 32 profiles' chances add up to 1.
+    chance = 1 / len(asked.profiles)
+    return within_band("random", str(scoring), hits=found.hits, cells=found.cells, chance=chance)
+
+
+def _half_perfect(asked: Questionnaire, scoring: Scoring, *, seed: int) -> Gate:
+    found = protocol_figures_of(HALF_PERFECT.answer(asked, seed=seed), asked, scoring)
+    known = [1 - share if scoring.protocol == "released" else share for share in ACCURACIES]
+    return equal(
+        "half-perfect",
+        f"{scoring}, accuracy",
+        expected=", ".join(map(figure, known)),
+        found=", ".join(figure(share) for share in found.accuracy),
+    )

@@ -1,0 +1,85 @@
+"""Scoring of synthetic answers by the code that scores real ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mimic.metrics.answers import Answers
+from mimic.questionnaire.instruments import Instrument, cuts
+from mimic.questionnaire.protocols import PROTOCOLS, Protocol, item_scores
+from mimic.questionnaire.scores import likelihood_scores
+from mimic.respondents.synthetic import Questionnaire, options_of, probabilities_of
+from mimic.stats.bootstrap import Form, Item
+from mimic.traits import ALL_PROFILES, TRAITS
+
+# Cuts, as the metrics name them.
+PUBLISHED, NORMS = "3.0, as published", "norms of the original form"
+PUBLISHED_CUT = np.full(len(TRAITS), 3.0)
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """A protocol with a cut.
+
+    Attributes
+    ----------
+    cut
+        For each trait, shape (5,).
+    by_norms
+        Whether the cut is that of the norms.
+    """
+
+    protocol: Protocol
+    cut: np.ndarray
+    by_norms: bool
+
+    @property
+    def cut_name(self) -> str:
+        """The cut's name."""
+        return NORMS if self.by_norms else PUBLISHED
+
+    def __str__(self) -> str:
+        return f"{self.protocol}, norms" if self.by_norms else self.protocol
+
+
+def scorings(instrument: Instrument) -> tuple[Scoring, ...]:
+    """Each protocol at 3.0; ``corrected`` and ``likelihood`` at the norms too, where there are."""
+    published = [Scoring(protocol, PUBLISHED_CUT, by_norms=False) for protocol in PROTOCOLS]
+    if instrument.norms is None:
+        return tuple(published)
+    by_trait = cuts(instrument, "norms")
+    norms = np.array([by_trait[trait] for trait in TRAITS])
+    right = [one.protocol for one in published if one.protocol != "released"]
+    return (*published, *(Scoring(protocol, norms, by_norms=True) for protocol in right))
+
+
+def questionnaire(instrument: Instrument, forms: tuple[Form, ...]) -> Questionnaire:
+    """An instrument in these forms, asked of all 32 profiles."""
+    items = tuple(Item(item.id, item.trait, item.keyed, item.cluster) for item in instrument.items)
+    return Questionnaire(ALL_PROFILES, forms, items)
+
+
+def scores_of(agreement: np.ndarray, asked: Questionnaire, *, protocol: Protocol) -> np.ndarray:
+    """Item scores under a protocol, shape (profiles, forms, items); NaN where there is none."""
+    if protocol == "likelihood":
+        return likelihood_scores(probabilities_of(agreement), asked.keyed_plus).y
+    return item_scores(options_of(agreement), asked.keyed_plus, protocol=protocol)
+
+
+def answers_of(agreement: np.ndarray, asked: Questionnaire) -> Answers:
+    """What the metrics read of a run that answers so by likelihood."""
+    options = probabilities_of(agreement)
+    scored = likelihood_scores(options, asked.keyed_plus)
+    return Answers(
+        subjects=tuple(map(str, asked.profiles)),
+        profiles=asked.profiles,
+        forms=asked.forms,
+        items=asked.items,
+        variants=np.zeros((len(asked.forms), len(asked.items)), dtype=np.int64),
+        options=options,
+        mass=scored.mass,
+        raw=scored.raw,
+        y=scored.y,
+    )

@@ -1,0 +1,122 @@
+"""Sentences generated from the figures: what the study can't show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mimic.report.facts import ESSAYS, essay_words, is_trained, listed
+from mimic.report.numbers import percent
+
+Run = dict[str, Any]
+
+
+def limits(study: dict[str, Any], described: dict[str, Any]) -> list[str]:
+    """What this study can't show, from its own facts.
+
+    Parameters
+    ----------
+    study
+        Contents of study.json.
+    described
+        The settings that describe the study, its models among them.
+    """
+    runs = study["runs"]
+    lines = [_corpus_limit(study["corpus"]["kind"])]
+    names = listed(dict.fromkeys(run["model"] for run in runs))
+    lines.append(
+        f"It speaks of {names} alone. Larger models may differ, and no confound such as size or "
+        "alignment was varied."
+        if len({run["model"] for run in runs}) == 1
+        else f"It speaks of {names} alone; a difference between them has many possible causes."
+    )
+    sizes = [model["parameters"] for model in described["models"].values()]
+    if max(sizes) < 1000:
+        lines.append(
+            f"The largest model has {max(sizes):g} million parameters. That is far "
+            "below what such studies use; a null result here does not carry over to larger models."
+        )
+    if any(map(is_trained, runs)) and not _several_seeds(runs):
+        lines.append(
+            "Each run was trained with one seed: how much a figure would change with another seed "
+            "is unknown, and no interval here holds it."
+        )
+    if any(run["baselines"]["null_adapter"] == "not run" for run in runs if is_trained(run)):
+        lines.append(
+            "No null adapter was trained (the same training on permuted labels). A difference from "
+            "the base can come from training on any essays, not from their traits."
+        )
+    lines += _design_limits(study)
+    lines.append(
+        f"The texts' figures are only as good as the judge, which learned from "
+        f"{study['judge']['trained_on']['essays']} essays; see its accuracy on essays below."
+    )
+    lines.append(
+        "The p-values are exploratory: no hypothesis was fixed before the study, and runs were not "
+        "tested against each other."
+    )
+    return lines
+
+
+def _design_limits(study: dict[str, Any]) -> list[str]:
+    """What items, forms, targets and essays leave open."""
+    asked = study["runs"][0]["questionnaire"]
+    if not asked:
+        return []
+    part = next(iter(asked.values()))
+    forms = part["forms"]
+    lines = [
+        f"{_count(part['items'], 'item')} in {_count(len(forms), 'form')} "
+        f"({_count(len({form['wording'] for form in forms}), 'instruction wording')}, "
+        f"{_count(len({form['format'] for form in forms}), 'format')}; both "
+        "option orders count as forms): few wordings make the intervals narrow where the next "
+        "wording may behave otherwise."
+    ]
+    if part["reworded"]:
+        lines.append(
+            f"In {percent(part['reworded'])} of its presentations an item stood in a rewording. "
+            "Norms, where they give the cut, are those of the original words."
+        )
+    notes = dict.fromkeys(note for found in asked.values() for note in found["notes"])
+    if notes:
+        lines.append(
+            f"The intervals of the answers leave out what the study can’t vary: {'; '.join(notes)}."
+        )
+    targets = [asked[context]["profiles"] for context in asked if context != ESSAYS]
+    if targets and targets[0] < 32:
+        lines.append(
+            f"{targets[0]} of the 32 profiles were targets. A respondent that always gives one and "
+            f"the same of these profiles scores {percent(1 / targets[0])}, twice the uniform "
+            "baseline; the p-values allow for that, the uniform baseline does not."
+        )
+    if ESSAYS in asked:
+        words, essays = essay_words(study), asked[ESSAYS]
+        lines.append(
+            f"Whether models link essays to traits rests on {essays['subjects']} {words.essays} of "
+            f"{_count(essays['profiles'], 'profile')}. The intervals there hold for these essays "
+            "and not for the next ones."
+        )
+    return lines
+
+
+def _corpus_limit(kind: str) -> str:
+    if kind == "composed":
+        return (
+            "The corpus is composed: its essays were made up to fit their labels. The study shows "
+            "that the measuring works, and nothing about people."
+        )
+    return (
+        "The essays’ labels come from their authors’ own questionnaire answers, split into high "
+        "and low. The figures speak of models and of these essays, not of any real person."
+    )
+
+
+def _several_seeds(runs: list[Run]) -> bool:
+    seeds: dict[tuple[str, str], set[int]] = {}
+    for run in runs:
+        if is_trained(run):
+            seeds.setdefault((run["model"], run["method"]), set()).add(run["seed"])
+    return any(len(found) > 1 for found in seeds.values())
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -1,0 +1,32 @@
+# gates: instrument, forms
+#   -> gates/  gates.json; a gate that fails stops the study, for metrics need it
+# Steps: mimic.gates.check
+
+
+rule gates:
+    input:
+        instrument=ancient(INSTRUMENT),
+        forms=f"{ROOT}/forms/forms.json",
+    output:
+        gates=f"{ROOT}/gates/gates.json",
+    log:
+        f"{ROOT}/logs/gates.log",
+    benchmark:
+        f"{ROOT}/benchmarks/gates.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    params:
+        name="gates",
+        spec=spec(
+            "gates.check",
+            group="measure",
+            settings=study.slice("gates"),
+            sources={"instrument": INSTRUMENT},
+        ),
+        files=files,
+    message:
+        "gates: checking the measuring on synthetic respondents"
+    shell:
+        RUN
