@@ -37,12 +37,13 @@ lint: install
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/pytest tests/unit tests/steps tests/workflow -m "not slow"
+	$(BIN)/pytest tests/unit tests/steps tests/workflow -m "not slow and not slowest"
 
 check: test
 	$(BIN)/pytest tests/unit tests/steps tests/workflow -m slow
 
 check-all: check
+	$(BIN)/pytest tests/unit tests/steps tests/workflow -m slowest
 
 docs: install
 	$(BIN)/python -m mimic.settings_page > config/README.md

@@ -58,11 +58,11 @@ def components(study: dict[str, Any], context: str) -> Drawing:
         for place, run in enumerate(runs):
             by_trait = [shares(run["questionnaire"][context]["components"][t]) for t in TRAITS]
             known = [one for one in by_trait if one is not None]
-            mean = {name: float(np.mean([one[name] for one in known])) for name in SOURCES}
+            mean = _mean(known)
             rows = marks.band(place)
             ticks += rows
             labels += [run["run"], *LETTERS]
-            bars = [mean if known else None, *by_trait]
+            bars = [mean, *by_trait]
             for row, bar, height in zip(rows, bars, (1.3, *[0.75] * 5), strict=True):
                 if bar is None:
                     marks.nothing(axis, row, "no components")
@@ -71,7 +71,7 @@ def components(study: dict[str, Any], context: str) -> Drawing:
                 for name, colour in SOURCES.items():
                     axis.barh(row, 100 * bar[name], height, left=left, color=colour, linewidth=0)
                     left += 100 * bar[name]
-            own = percent(mean["own target"]) if known else "unknown"
+            own = "unknown" if mean is None else percent(mean["own target"])
             said.append(f"{run['run']} {own}")
         axis.set_yticks(ticks, labels)
         marks.rank_labels(axis)
@@ -138,6 +138,13 @@ def coherence(study: dict[str, Any], context: str) -> Drawing:
             + "; ".join(said)
             + ".",
         )
+
+
+def _mean(known: list[dict[str, float]]) -> dict[str, float] | None:
+    """Mean shares of the traits that have components."""
+    if not known:
+        return None
+    return {name: float(np.mean([one[name] for one in known])) for name in SOURCES}
 
 
 def _both_halves(figures: dict[str, Any]) -> np.ndarray:

@@ -72,14 +72,12 @@ def protocol_accuracy(study: dict[str, Any], context: str) -> Table:
         ["Run", "Protocol", *TRAITS],
     )
     for run in study["runs"]:
-        for name, figures in run["generated"].get(context, {"protocols": {}})["protocols"].items():
-            table.rows.append(
-                [
-                    Cell(run["run"]),
-                    Cell(name),
-                    *(Cell(percent(figures["accuracy"][trait])) for trait in TRAITS),
-                ]
-            )
+        found = run["generated"].get(context, {"protocols": {}})["protocols"]
+        for name in _PROTOCOLS:
+            if name in found:
+                accuracy = found[name]["accuracy"]
+                cells = (Cell(percent(accuracy[trait])) for trait in TRAITS)
+                table.rows.append([Cell(run["run"]), Cell(name), *cells])
     return table
 
 
