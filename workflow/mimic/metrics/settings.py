@@ -14,7 +14,7 @@ class MetricsSettings(Settings):
     bootstrap_draws: int = Field(
         default=2000,
         ge=100,
-        description="Number of bootstrap draws behind each percentile interval.",
+        description="Number of bootstrap draws behind each interval.",
     )
     permutations: int = Field(
         default=9999,
