@@ -13,6 +13,7 @@ import pandas as pd
 
 from mimic.files import read_json, write_json
 from mimic.metrics.answers import check_same_layout, load_answers
+from mimic.metrics.contrasts import contrast_figures
 from mimic.metrics.protocols import generated_figures
 from mimic.metrics.questionnaire import exact_match, questionnaire_figures
 from mimic.metrics.reliability import reliability_figures, scale_figures
@@ -51,6 +52,11 @@ def main(job: Job) -> None:
         if context != "human":
             questionnaire[context] |= reliability_figures(answers)
             questionnaire[context]["coherence"] = coherence_figures(answers, cut=primary)
+            questionnaire[context]["against_base"] = (
+                None
+                if is_base
+                else contrast_figures(answers, base, cut=primary, resampling=resampling)
+            )
             prompt_only[context] = exact_match(base, cut=primary)
     probabilities = load_probabilities(job.input("probabilities"))
     targets = set(probabilities["profile"])

@@ -1,0 +1,62 @@
+"""Does a run differ from its base? Their labels are swapped within profiles."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from mimic.metrics.answers import Answers
+from mimic.metrics.resampling import Resampling
+from mimic.stats.fidelity import trait_scores
+from mimic.stats.permutation import run_swap_p
+from mimic.stats.stability import mean_noise_to_signal, profile_parts
+
+
+def contrast_figures(
+    run: Answers, base: Answers, *, cut: np.ndarray, resampling: Resampling
+) -> dict[str, Any]:
+    """Differences of a run from its base in exact match and in S/|B|, each with a two-sided p.
+
+    S/|B| is here the mean of S over the mean of |B_tt| over traits. Exploratory: not corrected.
+
+    Parameters
+    ----------
+    run, base
+        Answers of the same layout, for a balanced set of targets.
+    cut
+        Of each trait, shape (5,).
+    resampling
+        Permutations and seed.
+    """
+    figures = {
+        "exact_match": _contrast(
+            _hits(run, cut), _hits(base, cut), lambda shares: shares.mean(axis=-1), resampling
+        )
+    }
+    if len(run.forms) > 1:
+        design = run.design
+        figures["noise_to_signal"] = _contrast(
+            profile_parts(run.y, run.item_traits),
+            profile_parts(base.y, base.item_traits),
+            lambda parts: mean_noise_to_signal(parts, design),
+            resampling,
+        )
+    return figures
+
+
+def _contrast(first: np.ndarray, second: np.ndarray, figure: Any, resampling: Resampling) -> Any:
+    own, other = float(figure(first[None])[0]), float(figure(second[None])[0])
+    if not (math.isfinite(own) and math.isfinite(other)):
+        return {"difference": None, "p_value": None, "reason": "a run has no signal at all"}
+    p_value = run_swap_p(
+        first, second, figure, permutations=resampling.permutations, seed=resampling.seed
+    )
+    return {"difference": own - other, "p_value": p_value}
+
+
+def _hits(answers: Answers, cut: np.ndarray) -> np.ndarray:
+    """Share of each profile's forms whose five decisions all fit, shape (profiles,)."""
+    scores = trait_scores(answers.y, answers.item_traits)[0]
+    return np.asarray(((scores >= cut) == answers.targets[:, None]).all(axis=2).mean(axis=1))
