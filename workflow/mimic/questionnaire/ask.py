@@ -12,16 +12,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mimic.chat import encode, encode_all, render
-from mimic.compute import ComputeSettings, load_model, load_tokenizer, prepare_torch
-from mimic.files import read_json, sha256_file
+from mimic.compute import ComputeSettings, load_tokenizer, prepare_torch
+from mimic.files import read_json
 from mimic.forms.authored import Form, read_forms
+from mimic.questionnaire.asked_model import answers_folder, asked_model
 from mimic.questionnaire.instruments import Instrument, Item, load_instrument, sentence
 from mimic.questionnaire.prompts import request
 from mimic.questionnaire.scores import likelihood_scores
 from mimic.questionnaire.settings import AskSettings
 from mimic.questionnaire.subjects import Subject, authors, sketched, targets
 from mimic.respondents.likelihood import LikelihoodRespondent, OnePrompt, SharedPrefix
-from mimic.respondents.store import AnswerStore, question_key, respondent_identity
+from mimic.respondents.store import AnswerStore, question_key
 from mimic.respondents.tree import Question, common_length
 from mimic.step import Job, Progress, run_step
 from mimic.traits import balanced_profiles
@@ -59,18 +60,14 @@ def main(job: Job) -> None:
     forms = read_forms(read_json(job.input("forms")))
     words = read_json(job.input("words"))
     subjects = _subjects(job, settings, tokenizer)
-    model = load_model(
-        job.folder("model"),
-        compute=compute,
-        adapter=job.folder("adapter") if job.inputs["adapter"] else None,
-    )
+    model = asked_model(job, compute)
     respondent: LikelihoodRespondent = (
         SharedPrefix(model, batch_tokens=settings.batch_tokens)
         if settings.engine == "shared_prefix"
         else OnePrompt(model)
     )
     progress = Progress("answers", len(subjects) * len(forms) * len(instrument.items))
-    with AnswerStore(_answers_folder(job, settings), columns=OPTIONS) as store:
+    with AnswerStore(answers_folder(job, engine=settings.engine), columns=OPTIONS) as store:
         _write(
             job.out / "answers.parquet",
             (
@@ -209,18 +206,6 @@ def _subjects(job: Job, settings: AskSettings, tokenizer: PreTrainedTokenizerBas
         tokenizer=tokenizer,
         text_tokens=settings.text_tokens,
     )
-
-
-def _answers_folder(job: Job, settings: AskSettings) -> Path:
-    """The answer store of this respondent: another model, adapter or engine has another."""
-    identity = respondent_identity(
-        model=sha256_file(job.input("model")),
-        adapter=sha256_file(job.input("adapter")) if job.inputs["adapter"] else None,
-        engine={"name": settings.engine, "code": job.settings["engine_code"]},
-        compute=job.settings["compute"],
-    )
-    assert job.answers is not None  # the runner names it
-    return job.answers / identity
 
 
 def _write(path: Path, tables: Iterable[list[dict[str, Any]]], *, progress: Progress) -> None:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from mimic.chat import render
-from mimic.compute import ComputeSettings, load_model, load_tokenizer, prepare_torch
-from mimic.files import sha256_file
+from mimic.compute import ComputeSettings, load_tokenizer, prepare_torch
 from mimic.forms.released import Released, ReleasedFormat, load_released, target_words
+from mimic.questionnaire.asked_model import answers_folder, asked_model
 from mimic.questionnaire.generation_settings import GenerationSettings
 from mimic.questionnaire.instruments import Item, load_instrument
 from mimic.questionnaire.parsing import parse
 from mimic.questionnaire.texts import cut_text, own_texts
 from mimic.respondents.base import TextRespondent
 from mimic.respondents.generation import GenerationRespondent
-from mimic.respondents.store import TextStore, respondent_identity, text_key
+from mimic.respondents.store import TextStore, text_key
 from mimic.step import Job, Progress, run_step, say
 from mimic.traits import Profile, balanced_profiles
 
@@ -56,9 +55,8 @@ def main(job: Job) -> None:
     # All prompts are made before the model is loaded, so that wrong forms show at once.
     asked = prompts_of(tokenizer, released, profiles=profiles, items=items, texts=texts)
 
-    adapter = job.folder("adapter") if job.inputs.get("adapter") else None
     respondent = GenerationRespondent(
-        load_model(job.folder("model"), compute=compute, adapter=adapter),
+        asked_model(job, compute),
         tokenizer,
         batch_size=settings.batch_size,
         max_new_tokens=settings.max_tokens,
@@ -71,7 +69,7 @@ def main(job: Job) -> None:
         # What is sampled depends on what stands in the same batch, so it can't be kept by prompt.
         answers = answer_all(respondent, prompts)
     else:
-        with TextStore(_answers_folder(job)) as store:
+        with TextStore(answers_folder(job, engine="generation")) as store:
             answers = answer_missing(respondent, prompts, store, max_tokens=settings.max_tokens)
     table = pd.DataFrame([row_of(one, text) for one, text in zip(asked, answers, strict=True)])
     say(f"an option was read in {(table['option'] > 0).sum()} of {len(table)} answers")
@@ -157,17 +155,6 @@ def row_of(asked: Asked, text: str) -> dict[str, Any]:
         "option": parsed.option or 0,
         "reason": parsed.reason,
     }
-
-
-def _answers_folder(job: Job) -> Path:
-    identity = respondent_identity(
-        model=sha256_file(job.input("model")),
-        adapter=sha256_file(job.input("adapter")) if job.inputs.get("adapter") else None,
-        engine={"name": "generation", "code": job.settings["engine_code"]},
-        compute=job.settings["compute"],
-    )
-    assert job.answers is not None  # the runner names it
-    return job.answers / identity
 
 
 if __name__ == "__main__":

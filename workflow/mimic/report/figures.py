@@ -126,26 +126,15 @@ def exact_match(study: dict[str, Any]) -> Drawing:
 def signal(study: dict[str, Any], context: str) -> Drawing:
     """Signal matrices: how far each trait's score follows each trait of the target."""
     runs = with_context(study, context)
-    across = min(4, len(runs))
-    down = -(-len(runs) // across)
     with style():
-        canvas, axes = plt.subplots(
-            down,
-            across,
-            figsize=(0.5 + 2.35 * across, 0.6 + 2.1 * down),
-            squeeze=False,
-            sharex=True,
-            sharey=True,
-        )
+        canvas, axes = marks.panels(len(runs))
         matrices = [_signal_matrix(run, context) for run in runs]
         largest = max(0.05, *(float(np.abs(matrix).max()) for matrix in matrices))
-        for axis, matrix, run in zip(axes.flat, matrices, runs, strict=False):
+        for axis, matrix, run in zip(axes, matrices, runs, strict=True):
             marks.cells(axis, matrix, matrix / largest, digits=2)
             axis.set_title(run["run"])
             axis.set_xticks(range(5), LETTERS)
             axis.set_yticks(range(5), LETTERS)
-        for axis in axes.flat[len(runs) :]:
-            axis.set_visible(False)
         canvas.supxlabel("target trait", fontsize=9, color=MUTED)
         canvas.supylabel("score", fontsize=9, color=MUTED)
         own = "; ".join(

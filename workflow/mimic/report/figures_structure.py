@@ -100,19 +100,10 @@ def components(study: dict[str, Any], context: str) -> Drawing:
 def coherence(study: dict[str, Any], context: str) -> Drawing:
     """Correlations of the traits: of the scores above the diagonal, of residuals below."""
     runs = with_context(study, context)
-    across = min(4, len(runs))
-    down = -(-len(runs) // across)
     with style():
-        canvas, axes = plt.subplots(
-            down,
-            across,
-            figsize=(0.5 + 2.35 * across, 0.6 + 2.1 * down),
-            squeeze=False,
-            sharex=True,
-            sharey=True,
-        )
+        canvas, axes = marks.panels(len(runs))
         said = []
-        for axis, run in zip(axes.flat, runs, strict=False):
+        for axis, run in zip(axes, runs, strict=True):
             values = _both_halves(run["questionnaire"][context]["coherence"])
             marks.cells(axis, values, np.nan_to_num(values), digits=2)
             axis.set_title(run["run"])
@@ -122,8 +113,6 @@ def coherence(study: dict[str, Any], context: str) -> Drawing:
             known = np.abs(below[~np.isnan(below)])
             largest = number(float(known.max())) if known.size else "unknown"
             said.append(f"{run['run']} {largest}")
-        for axis in axes.flat[len(runs) :]:
-            axis.set_visible(False)
         canvas.supxlabel("above the diagonal: scores; below: residuals", fontsize=9, color=MUTED)
         return finish(
             canvas,

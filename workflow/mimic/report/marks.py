@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from mimic.report.numbers import number
@@ -13,6 +15,23 @@ from mimic.report.svg import HIGH, INK, LOW, MUTED, PAPER, colour_of
 
 WIDTH = 7.4  # inches; 710 CSS pixels
 Run = dict[str, Any]
+
+
+def panels(count: int) -> tuple[Figure, list[Axes]]:
+    """A canvas with so many small square panels, four in a row, and the panels."""
+    across = min(4, count)
+    down = -(-count // across)
+    canvas, axes = plt.subplots(
+        down,
+        across,
+        figsize=(0.5 + 2.35 * across, 0.6 + 2.1 * down),
+        squeeze=False,
+        sharex=True,
+        sharey=True,
+    )
+    for axis in axes.flat[count:]:
+        axis.set_visible(False)
+    return canvas, list(axes.flat[:count])
 
 
 def band(place: int) -> list[float]:
