@@ -25,7 +25,7 @@ class LoraSettings(Settings):
 class TrainingSettings(Settings):
     """What every method has."""
 
-    steps: int = Field(16, ge=1, description="Optimizer steps.")
+    steps: int = Field(12, ge=1, description="Optimizer steps.")
     learning_rate: float = Field(5e-4, gt=0, lt=1, description="Peak learning rate.")
     batch_size: int = Field(2, ge=1, description="Examples (or pairs) in one forward pass.")
     accumulation: int = Field(1, ge=1, description="Forward passes for each optimizer step.")

@@ -18,7 +18,7 @@ class AskSettings(Settings):
 
     profiles: Literal[16, 32] = Field(16, description="Balanced set of targets that are asked for.")
     human_essays: int = Field(
-        8,
+        6,
         ge=2,
         description="Held-out essays (role T) that the context human asks about, of as many "
         "profiles as there are.",
