@@ -1,21 +1,28 @@
 # Settings, validation, includes, targets; nothing else. Rules stand in workflow/rules.
+import os
 from functools import partial
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
+from mimic.provenance import submission
 from mimic.provenance.specs import code_digest, job_files, spec, use_this_python
 from mimic.questionnaire.settings import AskSettings
-from mimic.study import INSTRUMENTS, load_study, read_settings
+from mimic.study import INSTRUMENTS, load_study, read_settings, submitted_study
 
 min_version("9.27")
 
-# Only without another file: `configfile:` would merge the default study into it.
+# A job on a cluster works on what was submitted, whatever the settings say by then.
+# Without another file only: `configfile:` would merge the default study into it.
 try:
-    study = load_study(
-        config if workflow.configfiles else read_settings(Path("config/config.yaml")) | config,
-        source=", ".join(map(str, workflow.configfiles)) or "config/config.yaml",
+    study = (
+        submitted_study(submission.submitted()["settings"])
+        if submission.submitted()
+        else load_study(
+            config if workflow.configfiles else read_settings(Path("config/config.yaml")) | config,
+            source=", ".join(map(str, workflow.configfiles)) or "config/config.yaml",
+        )
     )
 except ValueError as error:
     raise WorkflowError(str(error)) from None
@@ -28,7 +35,7 @@ RUN = (
     "python -m mimic.provenance.runner --name {params.name:q} --spec {params.spec:q}"
     " --files {params.files:q} --log {log:q}"
 )
-files = partial(job_files, root=ROOT)
+files_of = partial(partial, job_files, root=ROOT)
 
 
 wildcard_constraints:
@@ -58,3 +65,19 @@ include: "workflow/rules/judge.smk"
 include: "workflow/rules/gates.smk"
 include: "workflow/rules/metrics.smk"
 include: "workflow/rules/report.smk"
+
+
+# In the submitting process: what its jobs compare with, written when the work begins.
+if submission.submitted() is None:
+    try:
+        submission_now = submission.describe(settings=study.as_values(), sources=SOURCES)
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
+    os.environ[submission.VARIABLE] = str(submission.place_of(submission_now, Path(ROOT)))
+
+    onstart:
+        submission.write(Path(os.environ[submission.VARIABLE]), submission_now)
+
+
+envvars:
+    submission.VARIABLE,

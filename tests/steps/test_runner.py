@@ -18,12 +18,15 @@ import pytest
 
 from mimic.files import canonical_json, read_json
 from mimic.provenance import fingerprint
+from mimic.provenance.environment import group_digest
+from mimic.provenance.records import recomputed_identity, spec_of
 from mimic.provenance.specs import spec
 
 # Says which processes it consists of, then works for a long time.
 LONG_STEP = """\
 import os, subprocess, sys, time
-from mimic.step import run_step, say
+from mimic.progress import say
+from mimic.step import run_step
 
 def main(job):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"])
@@ -45,10 +48,11 @@ run_step(main)
 """
 TALKATIVE_STEP = """\
 import os, time
+from pathlib import Path
 from mimic.step import run_step
 
 def main(job):
-    (job.out / "pid").write_text(str(os.getpid()))
+    Path("pid").write_text(str(os.getpid()))
     print("x" * 100_000)
     time.sleep(120)
 
@@ -62,7 +66,8 @@ run_step(lambda job: None)
 
 # Answers what nobody has answered yet, and fails when that is done where one is wrong.
 ANSWERING_STEP = """\
-from mimic.step import run_step, say
+from mimic.progress import say
+from mimic.step import run_step
 
 def main(job):
     job.answers.mkdir(exist_ok=True)
@@ -93,7 +98,15 @@ def runner(tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
         monkeypatch.setattr(fingerprint, "PACKAGE_ROOT", root)
         fingerprint.forget()
         code = fingerprint.step_code(step)
-        return canonical_json({"step": step, "settings": settings, "code": code, "sources": {}})
+        return canonical_json(
+            {
+                "step": step,
+                "settings": settings,
+                "code": code,
+                "environment": {"data": group_digest("data")},
+                "sources": {},
+            }
+        )
 
     def command(
         step: str,
@@ -104,6 +117,7 @@ def runner(tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
         whole_spec: str | None = None,
     ) -> list[str]:
         files = {"inputs": inputs or {}, "outputs": outputs, "root": "results"}
+        files |= {"rule": "test", "run": None}
         return [
             *(sys.executable, "-m", "mimic.provenance.runner", "--name", f"test {step}"),
             "--spec",
@@ -121,9 +135,10 @@ def made_up(tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> C
     def write(code: str) -> None:
         package = tmp_path / "package" / "mimic"
         package.mkdir(parents=True)
-        for name in ("__init__.py", "files.py", "settings.py", "step.py"):
+        for name in ("__init__.py", "files.py", "progress.py", "settings.py", "step.py"):
             shutil.copy(project / "workflow/mimic" / name, package)
         shutil.copytree(project / "workflow/mimic/provenance", package / "provenance")
+        shutil.copy(project / "pyproject.toml", tmp_path)
         (package / "made_up.py").write_text(code)
         monkeypatch.setenv("PYTHONPATH", str(package.parent))
 
@@ -135,12 +150,15 @@ def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
 
 
 def entries() -> list[Path]:
-    return [path for path in Path("store").glob("*") if path.name not in ("work", "answers")]
+    return [
+        path for path in Path("store").glob("*") if path.name not in ("work", "answers", "studies")
+    ]
 
 
 def work() -> list[str]:
-    """What lies in the store's work folder, but the guard of its locks."""
-    return sorted(path.name for path in Path("store/work").glob("*") if path.name != "takeover")
+    """What lies in the store's work folder, but how often something was begun."""
+    found = [path for path in Path("store/work").rglob("*") if path.is_file()]
+    return sorted(path.name for path in found if path.name != "attempts.json")
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
@@ -192,11 +210,16 @@ def test_the_second_time_is_a_hit_with_the_same_bytes(runner: Runner, project: P
     assert json.loads(before)
     (entry,) = entries()
     record = read_json(entry / "record.json")
-    assert record["identity"]["spec"] == json.loads(whole)
+    assert spec_of(record["identity"]) == json.loads(whole)
+    assert recomputed_identity(record["identity"]) == entry.name
     assert record["circumstances"]["peak_memory_mb"] > 0
     assert work() == []
     note = read_json(Path("results/.identities/forms__forms.json.json"))
-    assert note == {"identity": entry.name, "output": "forms.json"}
+    assert note["identity"] == entry.name
+    assert note["output"] == "forms/forms.json"
+    assert note["record"] == record["sha256"]["identity"]
+    assert note["inputs"] == sources
+    assert note["hit"] is False
 
     # Snakemake deletes outputs before it runs their job again.
     output.unlink()
@@ -318,8 +341,7 @@ def test_a_disk_that_fills_while_the_runner_writes(
     assert "File too large" in full.stderr
     assert time.monotonic() - started < 30, "the runner waited for its step"
     # No step works on without a runner.
-    (pid,) = Path("store/work").glob("*/pid")
-    assert gone(int(pid.read_text()))
+    assert gone(int(Path("pid").read_text()))
     assert entries() == []
 
 

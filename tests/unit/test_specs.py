@@ -4,7 +4,6 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -92,16 +91,21 @@ def test_an_unknown_step_or_number_is_refused(source: Path) -> None:
 def test_the_files_of_a_job() -> None:
     # Snakemake gives one file as text, several as a list.
     text = job_files(
-        SimpleNamespace(),
+        {"run": "smollm2-sft-s1"},
         {"model": "results/m/manifest.json", "answers": ["a", "b"], "adapter": []},
         ["results/x/manifest.json"],
         root="results",
+        rule="questionnaire",
     )
     assert json.loads(text) == {
         "inputs": {"model": ["results/m/manifest.json"], "answers": ["a", "b"], "adapter": []},
         "outputs": ["results/x/manifest.json"],
         "root": "results",
+        "rule": "questionnaire",
+        "run": "smollm2-sft-s1",
     }
+    none = json.loads(job_files({}, {}, ["results/x"], root="results", rule="all"))
+    assert none["run"] is None
 
 
 def test_jobs_use_the_python_of_snakemake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

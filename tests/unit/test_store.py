@@ -3,11 +3,6 @@
 import errno
 import json
 import os
-import socket
-import subprocess
-import sys
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +21,17 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
+def record_of(outputs: dict[str, str]) -> dict[str, Any]:
+    return {"identity": {"spec": SPEC, "outputs": outputs}, "circumstances": {}}
+
+
 def seal(store: Store, files: dict[str, str], identity: str = NAME) -> Path:
-    for name, text in files.items():
-        path = store.work(identity) / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    store.seal(identity, record={"identity": {"spec": SPEC, "inputs": {}}, "circumstances": {}})
+    with store.fresh_out(identity) as out:
+        for name, text in files.items():
+            path = out / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        store.seal(identity, out, record=record_of)
     return store.entry(identity)
 
 
@@ -90,6 +90,20 @@ def test_half_written_work_is_no_entry(store: Store, monkeypatch: pytest.MonkeyP
         seal(store, {"a.csv": "1\n"})
     assert not store.has(NAME)
     assert not store.entry(NAME).exists()
+    assert not list(store.work(NAME).glob("out-*"))
+
+
+def test_what_is_unfinished_stays_until_the_work_is_done(store: Store) -> None:
+    with store.fresh_out(NAME) as out:
+        store.unfinished(NAME).mkdir()
+        (store.unfinished(NAME) / "step-10").write_text("half")
+        (out / "a.csv").write_text("1")
+    assert not out.exists()
+    assert (store.unfinished(NAME) / "step-10").read_text() == "half"
+    # An attempt that was killed leaves its folder; the next one clears it away.
+    (store.work(NAME) / "out-killed").mkdir()
+    seal(store, {"a.csv": "1\n"})
+    assert not store.work(NAME).exists()
 
 
 def test_the_faster_of_two_equal_jobs_wins(store: Store) -> None:
@@ -98,6 +112,70 @@ def test_the_faster_of_two_equal_jobs_wins(store: Store) -> None:
     seal(store, {"a.csv": "1\n"})
     assert (entry / "a.csv").stat().st_ino == before
     assert not store.work(NAME).exists()
+
+
+def edit(path: Path, text: str) -> None:
+    path.chmod(0o644)
+    path.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("a.csv", "a.csv has other bytes than its manifest says"),
+        ("figures/b.svg", "figures/b.svg has other bytes"),
+        ("more.csv", "more.csv is none of its files"),
+        ("manifest.json", "has other bytes than its manifest says"),
+        ("record.json", "not valid JSON"),
+    ],
+)
+def test_an_entry_that_was_changed_misfits(store: Store, name: str, words: str) -> None:
+    entry = seal(store, {"a.csv": "1\n", "figures/b.svg": "<svg/>"})
+    assert store.misfits(NAME) == []
+    if name == "manifest.json":
+        changed = read_json(entry / name)
+        changed["a.csv"]["sha256"] = "0" * 64
+        edit(entry / name, json.dumps(changed))
+    elif name == "more.csv":
+        (entry / name).write_text("x")
+    else:
+        edit(entry / name, "2\n}")
+    assert words in "; ".join(store.misfits(NAME))
+
+
+def test_a_file_and_its_manifest_changed_together_do_not_fit_the_record(store: Store) -> None:
+    entry = seal(store, {"a.csv": "1\n"})
+    edit(entry / "a.csv", "2\n")
+    changed = {"a.csv": {"sha256": sha256_file(entry / "a.csv"), "bytes": 2}}
+    edit(entry / "manifest.json", json.dumps(changed))
+    assert store.misfits(NAME) == ["manifest.json and record.json don't fit each other"]
+
+
+def test_a_missing_file_misfits_and_what_misfits_is_set_aside(store: Store) -> None:
+    entry = seal(store, {"a.csv": "1\n", "b.csv": "2\n"})
+    (entry / "a.csv").unlink()
+    assert store.misfits(NAME) == ["a.csv is missing"]
+    place = store.set_aside(NAME)
+    assert not store.has(NAME)
+    assert place.parent == store.root / "refused"
+    assert (place / "b.csv").read_text() == "2\n"
+    assert list(store.entries()) == []
+    seal(store, {"a.csv": "1\n", "b.csv": "2\n"})
+    assert list(store.entries()) == [NAME]
+
+
+def test_what_several_people_share_is_writable_for_the_group(store: Store) -> None:
+    store.root.mkdir()
+    store.root.chmod(0o2775)
+    former = os.umask(0o022)
+    try:
+        entry = seal(store, {"figures/b.svg": "<svg/>"})
+        with store.lock(NAME):
+            pass
+    finally:
+        os.umask(former)
+    for folder in (entry, entry / "figures", store.root / "work"):
+        assert folder.stat().st_mode & 0o2770 == 0o2770, folder
 
 
 def test_links_are_hard(store: Store, tmp_path: Path) -> None:
@@ -179,96 +257,3 @@ def test_a_declared_file_that_was_not_written(store: Store, tmp_path: Path) -> N
     with pytest.raises(ValueError, match=r"wrote no b\.csv"):
         store.link(NAME, [folder / "a.csv", folder / "b.csv"])
     assert not folder.exists()
-
-
-def test_a_second_job_waits(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    order: list[str] = []
-
-    def second() -> None:
-        with store.lock(NAME):
-            order.append("second")
-
-    with store.lock(NAME):
-        other = threading.Thread(target=second)
-        other.start()
-        time.sleep(0.8)
-        order.append("first")
-    other.join(timeout=5)
-    assert order == ["first", "second"]
-    assert "waiting: another job" in capsys.readouterr().out
-
-
-def test_other_identities_do_not_wait(store: Store) -> None:
-    with store.lock("1" * 40), store.lock("2" * 40):
-        assert len(list((store.root / "work").glob("*.lock"))) == 2
-    assert not list((store.root / "work").glob("*.lock"))
-
-
-def lock_of(store: Store, owner: Any) -> Path:
-    path = store.root / "work" / f"{NAME}.lock"
-    path.parent.mkdir(parents=True)
-    path.write_text(owner if isinstance(owner, str) else json.dumps(owner))
-    return path
-
-
-def test_the_lock_of_a_dead_process_is_taken_over(store: Store) -> None:
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    path = lock_of(store, {"host": socket.gethostname(), "pid": dead.pid})
-    with store.lock(NAME):
-        assert json.loads(path.read_text())["pid"] == os.getpid()
-    assert not path.exists()
-
-
-def test_two_waiting_jobs_do_not_both_take_over(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    lock_of(store, {"host": socket.gethostname(), "pid": dead.pid})
-    known = store_module._abandoned
-
-    def slowly(path: Path) -> bool:
-        found = known(path)
-        time.sleep(0.2)
-        return found
-
-    monkeypatch.setattr(store_module, "_abandoned", slowly)
-    inside: list[int] = []
-    most: list[int] = []
-
-    def work() -> None:
-        with store.lock(NAME):
-            inside.append(1)
-            most.append(len(inside))
-            time.sleep(0.6)
-            inside.pop()
-
-    jobs = [threading.Thread(target=work) for _ in range(2)]
-    for job in jobs:
-        job.start()
-    for job in jobs:
-        job.join(timeout=10)
-    assert most == [1, 1]
-
-
-@pytest.mark.parametrize(
-    ("owner", "age_s", "abandoned"),
-    [
-        ({"host": socket.gethostname(), "pid": os.getpid()}, 9999, False),
-        ({"host": "elsewhere", "pid": 1}, 9999, False),
-        ("", 0, False),
-        ("", 9999, True),
-    ],
-)
-def test_which_locks_are_abandoned(store: Store, owner: Any, age_s: float, abandoned: bool) -> None:
-    path = lock_of(store, owner)
-    os.utime(path, (time.time() - age_s,) * 2)
-    assert store_module._abandoned(path) is abandoned
-
-
-def test_a_lock_is_released_by_an_error(store: Store) -> None:
-    with pytest.raises(RuntimeError, match="within"), store.lock(NAME):
-        raise RuntimeError("within")
-    with store.lock(NAME):
-        pass

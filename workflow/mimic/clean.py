@@ -8,9 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from mimic.provenance.notes import FOLDER as IDENTITIES
+from mimic.provenance.notes import note_file
+from mimic.sizes import agreed, bytes_below, size_in_words
 from mimic.study import DEFAULT_SETTINGS, load_study, read_settings
-
-IDENTITIES = ".identities"
 
 
 def clean_stale(configfile: Path | None, *, yes: bool) -> None:
@@ -37,12 +38,12 @@ def clean_stale(configfile: Path | None, *, yes: bool) -> None:
     if not stale:
         print(f"nothing in {root} is stale")
         return
-    sizes = [_bytes(path) for path in stale]
+    sizes = [bytes_below(path) for path in stale]
     print(f"In {root}, named by no setting of {source}:")
     for path, size in zip(stale, sizes, strict=True):
-        print(f"{_words(size):>10}  {path}{'/' if path.is_dir() else ''}")
-    print(f"{_words(sum(sizes)):>10}  together; what the result store has of it stays there")
-    if not yes and not (sys.stdin.isatty() and _agreed()):
+        print(f"{size_in_words(size):>10}  {path}{'/' if path.is_dir() else ''}")
+    print(f"{size_in_words(sum(sizes)):>10}  together; what the result store has of it stays there")
+    if not yes and not (sys.stdin.isatty() and agreed()):
         print("nothing was removed" + ("" if sys.stdin.isatty() else "; --yes removes"))
         return
     if any(Path(".snakemake/locks").glob("*.lock")):
@@ -105,10 +106,7 @@ def stale_results(root: Path, named: set[Path]) -> list[Path]:
         for stage in sorted(stages):
             stale += _unnamed(root / kind / stage, files)
             stale += _unnamed_file(root / kind / f"{stage}{suffix}", files)
-    notes = {
-        root / IDENTITIES / (path.relative_to(root).as_posix().replace("/", "__") + ".json")
-        for path in named
-    }
+    notes = {note_file(root, path) for path in named}
     for path in sorted((root / IDENTITIES).glob("*.json")):
         if path.name.split("__")[0] in stages:
             stale += _unnamed_file(path, notes)
@@ -140,27 +138,6 @@ def _unnamed(folder: Path, named: set[Path]) -> list[Path]:
         return [found for some in below for found in some]
 
     return walk(folder) if folder.is_dir() and not folder.is_symlink() else []
-
-
-def _bytes(path: Path) -> int:
-    if path.is_symlink() or not path.is_dir():
-        return path.lstat().st_size
-    return sum(_bytes(child) for child in path.iterdir())
-
-
-def _words(size: int) -> str:
-    """A size in decimal units."""
-    for unit, least in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size >= least:
-            return f"{size / least:.1f} {unit}"
-    return f"{size} B"
-
-
-def _agreed() -> bool:
-    try:
-        return input("Remove them? [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:
-        return False
 
 
 def _remove(path: Path) -> None:

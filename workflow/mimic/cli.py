@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 from mimic.clean import clean_stale
-from mimic.gates.command import show_gates
-from mimic.study import DEFAULT_SETTINGS
+from mimic.provenance.audit_command import show_audit, show_whole_audit
+from mimic.provenance.store_command import remove_unneeded, show_store
+from mimic.provenance.why_command import show_why
+from mimic.study import DEFAULT_SETTINGS, load_study, read_settings
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -17,24 +19,62 @@ def main(argv: list[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit status: 0; 1 if a gate failed; 2 for a user's mistake, which is told in words.
+        The exit status: 0; 1 if a gate failed or an audit found something that doesn't fit; 2 for
+        a user's mistake, which is told in words.
     """
     arguments = _parser().parse_args(argv)
     try:
         if not Path("Snakefile").is_file():
             raise ValueError("there is no Snakefile here; call mimic in the project's folder")
-        if arguments.command == "gates":
-            return 0 if show_gates(arguments.configfile, as_json=arguments.json) else 1
-        clean_stale(arguments.configfile, yes=arguments.yes)
+        return 0 if arguments.call(arguments) else 1
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    return 0
+
+
+def _clean(arguments: argparse.Namespace) -> bool:
+    clean_stale(arguments.configfile, yes=arguments.yes)
+    return True
+
+
+def _gates(arguments: argparse.Namespace) -> bool:
+    # Loads what the gates measure with, which no other command needs.
+    from mimic.gates.command import show_gates
+
+    return show_gates(arguments.configfile, as_json=arguments.json)
+
+
+def _audit(arguments: argparse.Namespace) -> bool:
+    if arguments.all == (arguments.result is not None):
+        raise ValueError("name one result, such as results/metrics/study.json, or give --all")
+    if arguments.all:
+        return show_whole_audit(_root(arguments.configfile), as_json=arguments.json)
+    return show_audit(arguments.result, as_json=arguments.json)
+
+
+def _why(arguments: argparse.Namespace) -> bool:
+    show_why(arguments.target, configfile=arguments.configfile)
+    return True
+
+
+def _store(arguments: argparse.Namespace) -> bool:
+    if arguments.remove_unused is None:
+        show_store()
+    else:
+        remove_unneeded(days=arguments.remove_unused, yes=arguments.yes)
+    return True
+
+
+def _root(configfile: Path | None) -> Path:
+    """The folder of a study's results."""
+    source = configfile or DEFAULT_SETTINGS
+    return Path(load_study(read_settings(source), source=str(source)).settings.root)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mimic", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
+
     clean = commands.add_parser(
         "clean", help="remove results", description="Remove results of a study."
     )
@@ -44,15 +84,55 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         help="those that no setting of the study names any more",
     )
-    clean.add_argument("--yes", action="store_true", help="remove without a question")
+    clean.set_defaults(call=_clean)
+
     gates = commands.add_parser(
         "gates",
         help="check the measuring",
         description="Check the measuring on synthetic respondents and simulations whose figures "
         "are known. Exit status 1 if a gate fails.",
     )
-    gates.add_argument("--json", action="store_true", help="print what the stage would write")
-    for command in (clean, gates):
+    gates.set_defaults(call=_gates)
+
+    audit = commands.add_parser(
+        "audit",
+        help="follow results back to their sources",
+        description="Follow a result back to its sources and check every digest on the way. Exit "
+        "status 1 if something doesn't fit; the first such thing is named.",
+    )
+    audit.add_argument("result", nargs="?", type=Path, help="such as results/metrics/study.json")
+    audit.add_argument(
+        "--all", action="store_true", help="all results of a study, with one root digest"
+    )
+    audit.set_defaults(call=_audit)
+
+    why = commands.add_parser(
+        "why",
+        help="say what would run, and why",
+        description="Say for each job that snakemake would start which module, setting, "
+        "distribution, source file or input makes it run, and which jobs are hits.",
+    )
+    why.add_argument("target", nargs="*", help="result files; the whole study if absent")
+    why.set_defaults(call=_why)
+
+    store = commands.add_parser(
+        "store",
+        help="list what the result store holds",
+        description="List what takes how much room in the result store and which studies need it.",
+    )
+    store.add_argument(
+        "--remove-unused",
+        type=float,
+        metavar="DAYS",
+        help="remove what no study needs, no job holds, and nobody has used for so many days",
+    )
+    store.set_defaults(call=_store)
+
+    for command in (clean, store):
+        command.add_argument("--yes", action="store_true", help="remove without a question")
+    for command in (gates, audit):
+        command.add_argument("--json", action="store_true", help="print it for machines")
+    for command in (clean, gates, audit, why):
         command.add_argument(
             "--configfile",
             type=Path,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,29 @@ def write_json(path: Path, value: Any) -> None:
     """Write indented JSON with sorted keys. Raises ValueError if a number is not finite."""
     text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
+
+
+def make_shared_folder(folder: Path) -> None:
+    """Make a folder with the rights of the one that it lies in.
+
+    So whoever may write to a store that several people share may write below it as well.
+
+    Raises
+    ------
+    OSError
+        If it can't be made, or a file stands in the way.
+    """
+    if folder.is_dir():
+        return
+    make_shared_folder(folder.parent)
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        # Another process was faster, or a file stands in the way.
+        if not folder.is_dir():
+            raise
+        return
+    folder.chmod(stat.S_IMODE(folder.parent.stat().st_mode))
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:

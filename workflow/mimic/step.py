@@ -1,4 +1,4 @@
-"""What a step is given, and how it shows progress.
+"""What a step is given.
 
 A step is a module with ``main(job)`` that goes from files to files. The runner starts it with the
 name of a job file; a step knows nothing of the runner, the store or Snakemake.
@@ -7,18 +7,14 @@ name of a job file; a step knows nothing of the runner, the store or Snakemake.
 from __future__ import annotations
 
 import sys
-import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mimic.files import read_json
+from mimic.files import read_json, write_json
 from mimic.settings import SettingsT, parse_settings
-
-# Lines that begin so are shown in the terminal by the runner; all others go to the log alone.
-PROGRESS_MARK = "» "
 
 
 @dataclass(frozen=True)
@@ -37,6 +33,8 @@ class Job:
         The folder that all outputs are written into.
     answers
         Folder of answer stores, one below it for each respondent; kept from job to job.
+    unfinished
+        Folder, to be made by the step, for what a later attempt of the same job can go on from.
     """
 
     name: str
@@ -44,6 +42,7 @@ class Job:
     inputs: dict[str, list[Path]]
     out: Path
     answers: Path | None = None
+    unfinished: Path | None = None
 
     def input(self, name: str) -> Path:
         """The one file of the input `name`."""
@@ -60,39 +59,6 @@ class Job:
         return parse_settings(model, values, source=f"settings of {self.name}")
 
 
-class Progress:
-    """Shows how far a long job is, at most every few seconds.
-
-    Parameters
-    ----------
-    what
-        What is counted, such as ``answers``.
-    total
-        How many there are.
-    """
-
-    def __init__(self, what: str, total: int, *, every_s: float = 5.0) -> None:
-        self.what, self.total, self.every_s = what, total, every_s
-        self.done = 0
-        self.start = self.shown = time.monotonic()
-
-    def advance(self, count: int = 1, note: str = "") -> None:
-        """Count `count` more as done."""
-        self.done += count
-        now = time.monotonic()
-        if now - self.shown < self.every_s and self.done < self.total:
-            return
-        self.shown = now
-        left = (now - self.start) / self.done * (self.total - self.done)
-        line = f"{self.what} {self.done} of {self.total}, about {left:.0f} s left"
-        say(f"{line}, {note}" if note else line)
-
-
-def say(line: str) -> None:
-    """Show a line in the terminal of whoever started the job."""
-    print(f"{PROGRESS_MARK}{line}", flush=True)
-
-
 def run_step(main: Callable[[Job], None]) -> None:
     """Read the job file named on the command line and call `main`.
 
@@ -105,6 +71,7 @@ def run_step(main: Callable[[Job], None]) -> None:
         inputs={key: [Path(p) for p in paths] for key, paths in values["inputs"].items()},
         out=Path(values["out"]),
         answers=Path(values["answers"]),
+        unfinished=Path(values["unfinished"]),
     )
     try:
         main(job)
@@ -112,3 +79,13 @@ def run_step(main: Callable[[Job], None]) -> None:
         traceback.print_exc()
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    write_json(Path(values["measured"]), _measured())
+
+
+def _measured() -> dict[str, Any]:
+    """What only the step's own process can know."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return {}
+    peaks = [torch.cuda.max_memory_allocated(i) // 2**20 for i in range(torch.cuda.device_count())]
+    return {"peak_gpu_memory_mb": peaks}

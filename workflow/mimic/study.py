@@ -121,6 +121,13 @@ class Study:
         composed = source.kind == "embedded" or source.composed
         return "composed" if composed else "human"
 
+    def as_values(self) -> dict[str, Any]:
+        """All that the study was made from, as plain values; see `submitted_study`."""
+        return {
+            "study": self.settings.model_dump(mode="json"),
+            "models": {name: model.model_dump(mode="json") for name, model in self.models.items()},
+        }
+
     def slice(self, *sections: str) -> dict[str, Any]:
         """The named sections of the settings as plain values."""
         return self.settings.model_dump(mode="json", include=set(sections))
@@ -155,6 +162,20 @@ def load_study(values: dict[str, Any] | None, *, source: str) -> Study:
             f"{source}: questionnaire.instrument: no {settings.questionnaire.instrument!r} in "
             f"{INSTRUMENTS}; there are {', '.join(instruments)}"
         )
+    return Study(settings, {name: known[name] for name in settings.models}, _runs(settings))
+
+
+def submitted_study(values: dict[str, Any]) -> Study:
+    """The study that `Study.as_values` gave when it was submitted."""
+    settings = parse_settings(StudySettings, values["study"], source="what was submitted")
+    models = {
+        name: parse_settings(ModelSettings, entry, source="what was submitted")
+        for name, entry in values["models"].items()
+    }
+    return Study(settings, models, _runs(settings))
+
+
+def _runs(settings: StudySettings) -> dict[str, Run]:
     runs: dict[str, Run] = {}
     for model in dict.fromkeys(settings.models):
         runs[f"{model}-base"] = Run(f"{model}-base", model, "base", 0)
@@ -162,7 +183,7 @@ def load_study(values: dict[str, Any] | None, *, source: str) -> Study:
             for seed in dict.fromkeys(settings.finetune.seeds):
                 label = f"{model}-{method}-s{seed}"
                 runs[label] = Run(label, model, method, seed)
-    return Study(settings, {name: known[name] for name in settings.models}, runs)
+    return runs
 
 
 def load_models(path: Path) -> dict[str, ModelSettings]:

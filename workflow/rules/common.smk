@@ -18,6 +18,30 @@ def corpus_file():
     return {"corpus": path} if path else {}
 
 
+def essays_settings():
+    """What the essays depend on; of a corpus file its bytes count and its name, not its place."""
+    settings = study.slice("essays")
+    source = settings["essays"]["source"]
+    if "path" in source:
+        source["path"] = Path(source["path"]).name
+    return settings
+
+
+# All files that any step reads besides results.
+SOURCES = sorted(
+    {
+        TRAIT_WORDS,
+        AUTHORED_FORMS,
+        REWORDINGS,
+        SKETCHES,
+        RELEASED_FORMS,
+        TEMPLATE,
+        *ALL_INSTRUMENTS,
+        *corpus_file().values(),
+    }
+)
+
+
 def pairs_of(wildcards):
     """The kind of pairs that the run's method is trained on."""
     kind = "conversations" if study.runs[wildcards.run].method == "sft" else "preferences"
@@ -180,10 +204,12 @@ def metrics_spec(wildcards):
 
 def report_settings():
     """The report's own settings, and the study's for its readers."""
-    return {
-        **study.slice("report"),
-        "study": {
-            **study.settings.model_dump(mode="json", exclude={"report", "root"}),
-            "models": {name: m.model_dump(mode="json") for name, m in study.models.items()},
-        },
+    values = {
+        **study.settings.model_dump(mode="json", exclude={"report", "root"}),
+        **essays_settings(),
+        "models": {name: m.model_dump(mode="json") for name, m in study.models.items()},
     }
+    generation = values["questionnaire"]["generation"]
+    if generation["prompts"] is not None:
+        generation["prompts"] = Path(generation["prompts"]).name
+    return {**study.slice("report"), "study": values}

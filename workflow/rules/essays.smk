@@ -24,10 +24,10 @@ rule essays:
         spec=spec(
             "essays.prepare",
             group="data",
-            settings=study.slice("essays"),
+            settings=essays_settings(),
             sources=corpus_file(),
         ),
-        files=files,
+        files=files_of(rule="essays"),
     message:
         "essays: checking the corpus and giving its essays roles"
     shell:

@@ -22,7 +22,7 @@ rule finetune:
     params:
         name="finetune {run}",
         spec=finetune_spec,
-        files=files,
+        files=files_of(rule="finetune"),
     message:
         "finetune: training {wildcards.run}"
     shell:

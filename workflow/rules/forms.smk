@@ -35,7 +35,7 @@ rule forms:
                 "instruments": ALL_INSTRUMENTS,
             },
         ),
-        files=files,
+        files=files_of(rule="forms"),
     message:
         "forms: making the table of forms"
     shell:
@@ -61,7 +61,7 @@ rule forms_propose:
     params:
         name="forms proposed",
         spec=proposals_spec,
-        files=files,
+        files=files_of(rule="forms_propose"),
     message:
         "forms: a model proposes rewordings of items"
     shell:

@@ -25,7 +25,7 @@ rule gates:
             settings=study.slice("gates"),
             sources={"instrument": INSTRUMENT},
         ),
-        files=files,
+        files=files_of(rule="gates"),
     message:
         "gates: checking the measuring on synthetic respondents"
     shell:

@@ -28,7 +28,7 @@ rule judge_train:
             settings={**study.slice("judge", "compute"), "corpus_kind": study.corpus_kind},
             sources={"trait_words": TRAIT_WORDS},
         ),
-        files=files,
+        files=files_of(rule="judge_train"),
     message:
         "judge: training the reading judge on essays of role E"
     shell:
@@ -58,7 +58,7 @@ rule judge_read:
             settings=study.slice("compute"),
             sources={"trait_words": TRAIT_WORDS},
         ),
-        files=files,
+        files=files_of(rule="judge_read"),
     message:
         "judge: reading the texts of {wildcards.run}"
     shell:

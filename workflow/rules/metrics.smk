@@ -30,7 +30,7 @@ rule metrics_run:
     params:
         name="metrics {run}",
         spec=metrics_spec,
-        files=files,
+        files=files_of(rule="metrics_run"),
     message:
         "metrics: figures of {wildcards.run}"
     shell:
@@ -56,7 +56,7 @@ rule metrics_study:
     params:
         name="metrics study",
         spec=spec("metrics.study", group="measure", settings={}),
-        files=files,
+        files=files_of(rule="metrics_study"),
     message:
         "metrics: figures of the study and its checks"
     shell:

@@ -22,7 +22,7 @@ rule models:
             group="train",
             settings={"model": study.models[w.model].model_dump(mode="json")},
         ),
-        files=files,
+        files=files_of(rule="models"),
     message:
         "models: making the folder of {wildcards.model}"
     shell:

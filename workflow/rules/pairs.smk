@@ -22,7 +22,7 @@ rule pairs:
     params:
         name="pairs {kind}",
         spec=lambda w: spec(f"pairs.{w.kind}", group="data", settings=study.slice("pairs")),
-        files=files,
+        files=files_of(rule="pairs"),
     message:
         "pairs: making {wildcards.kind} from essays"
     shell:

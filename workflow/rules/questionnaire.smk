@@ -28,7 +28,7 @@ rule questionnaire:
     params:
         name="questionnaire {run}, context {context}",
         spec=questionnaire_spec,
-        files=files,
+        files=files_of(rule="questionnaire"),
     message:
         "questionnaire: {wildcards.run} answers, context {wildcards.context}"
     shell:
@@ -55,7 +55,7 @@ rule generated:
     params:
         name="questionnaire {run}, generated, context {context}",
         spec=generated_spec,
-        files=files,
+        files=files_of(rule="generated"),
     message:
         "questionnaire: {wildcards.run} answers in words, context {wildcards.context}"
     shell:

@@ -31,7 +31,7 @@ rule report:
             settings=report_settings(),
             sources={"template": TEMPLATE},
         ),
-        files=files,
+        files=files_of(rule="report"),
     message:
         "report: building the page"
     shell:

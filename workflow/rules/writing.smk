@@ -29,7 +29,7 @@ rule writing:
             settings=study.slice("writing", "compute"),
             sources={"trait_words": TRAIT_WORDS},
         ),
-        files=files,
+        files=files_of(rule="writing"),
     message:
         "writing: {wildcards.run} writes its texts"
     shell:

@@ -21,7 +21,8 @@ from mimic.essays.load import Corpus, read_csv, read_hub
 from mimic.essays.roles import ROLES, assign_roles
 from mimic.essays.settings import CsvSource, EmbeddedSource, EssaysSettings, HubSource
 from mimic.files import write_json
-from mimic.step import Job, run_step, say
+from mimic.progress import say
+from mimic.step import Job, run_step
 from mimic.traits import ALL_PROFILES, TRAITS
 
 

@@ -16,7 +16,8 @@ from mimic.chat import encode
 from mimic.compute import ComputeSettings, load_model, load_tokenizer, prepare_torch
 from mimic.files import read_jsonl
 from mimic.finetune.settings import LoraSettings, PreferenceSettings, TrainingSettings
-from mimic.step import Job, Progress
+from mimic.progress import Progress
+from mimic.step import Job
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer

@@ -22,7 +22,8 @@ from mimic.finetune.common import (
 )
 from mimic.finetune.learning import completion_log_probabilities, margin_check
 from mimic.finetune.settings import DpoSettings
-from mimic.step import Job, run_step, say
+from mimic.progress import say
+from mimic.step import Job, run_step
 
 
 def main(job: Job) -> None:

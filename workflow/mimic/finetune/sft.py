@@ -17,7 +17,8 @@ from mimic.finetune.common import (
 )
 from mimic.finetune.learning import completion_log_probabilities, loss_check
 from mimic.finetune.settings import TrainingSettings
-from mimic.step import Job, run_step, say
+from mimic.progress import say
+from mimic.step import Job, run_step
 
 
 def main(job: Job) -> None:

@@ -15,8 +15,9 @@ from mimic.forms.splits import (
     split_variants,
     split_wordings,
 )
+from mimic.progress import say
 from mimic.questionnaire.instruments import item_clusters, load_instrument
-from mimic.step import Job, run_step, say
+from mimic.step import Job, run_step
 
 
 def main(job: Job) -> None:

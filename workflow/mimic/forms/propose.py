@@ -25,11 +25,12 @@ from mimic.forms.authored import load_rewordings
 from mimic.forms.reading import read_phrases
 from mimic.forms.settings import ProposalSettings
 from mimic.judge.features import embed, embedder_folder
+from mimic.progress import Progress, say
 from mimic.questionnaire.instruments import Item, load_instrument, sentence
 from mimic.respondents.base import TextRespondent
 from mimic.respondents.generation import GenerationRespondent
 from mimic.respondents.likelihood import LikelihoodRespondent, OnePrompt, SharedPrefix
-from mimic.step import Job, Progress, run_step, say
+from mimic.step import Job, run_step
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -14,9 +14,10 @@ from mimic.gates.respondents import respondent_gates
 from mimic.gates.scoring import questionnaire, scorings
 from mimic.gates.settings import GatesSettings
 from mimic.gates.statistics import statistic_gates
+from mimic.progress import say
 from mimic.questionnaire.instruments import Instrument, load_instrument
 from mimic.stats.bootstrap import Form
-from mimic.step import Job, run_step, say
+from mimic.step import Job, run_step
 
 
 class GateFailed(Exception):

@@ -11,7 +11,8 @@ from mimic.files import sha256_file
 from mimic.judge.features import embedder_folder
 from mimic.judge.inputs import masked_texts, read_table
 from mimic.judge.saved import Judge, load_judge
-from mimic.step import Job, run_step, say
+from mimic.progress import say
+from mimic.step import Job, run_step
 from mimic.traits import TRAITS
 
 KEPT = ["id", "profile", "situation", "sample", "copied"]

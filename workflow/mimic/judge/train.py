@@ -20,7 +20,8 @@ from mimic.judge.figure import mean_accuracy, reading_figure
 from mimic.judge.inputs import masked_texts, read_table
 from mimic.judge.saved import make_judge, save_judge
 from mimic.judge.settings import Features, JudgeSettings
-from mimic.step import Job, run_step, say
+from mimic.progress import say
+from mimic.step import Job, run_step
 from mimic.traits import TRAITS
 
 

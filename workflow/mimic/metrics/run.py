@@ -20,8 +20,9 @@ from mimic.metrics.reliability import reliability_figures, scale_figures
 from mimic.metrics.sensitivity import coherence_figures
 from mimic.metrics.settings import MetricsSettings
 from mimic.metrics.texts import load_probabilities, text_exact_match, text_figures
+from mimic.progress import say
 from mimic.questionnaire.instruments import Instrument, cuts, load_instrument
-from mimic.step import Job, run_step, say
+from mimic.step import Job, run_step
 from mimic.traits import ALL_PROFILES, TRAITS, Profile
 
 UNIFORM = 1 / len(ALL_PROFILES)

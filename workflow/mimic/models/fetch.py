@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from mimic.files import sha256_file, write_json
 from mimic.models.settings import HubSettings, ModelSettings, PackageGgufSettings
-from mimic.step import Job, run_step, say
+from mimic.progress import say
+from mimic.step import Job, run_step
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 from mimic.files import canonical_json
 from mimic.provenance.fingerprint import PACKAGE_ROOT
 
+GROUPS = ("data", "train", "measure", "report")
 PYPROJECT = PACKAGE_ROOT.parent / "pyproject.toml"
 
 

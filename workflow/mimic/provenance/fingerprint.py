@@ -9,13 +9,17 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import re
 from pathlib import Path
+
+from mimic.files import sha256_file
 
 PACKAGE = "mimic"
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 # These functions import a module whose name the walk can't see.
 _DYNAMIC = {"import_module", "__import__"}
+_STEP = re.compile(r"^(    )?run_step\(", flags=re.MULTILINE)
 
 
 def step_code(step: str) -> dict[str, str]:
@@ -49,6 +53,39 @@ def step_code(step: str) -> dict[str, str]:
         parts = module.split(".")
         waiting.extend(".".join(parts[:n]) for n in range(1, len(parts)))
     return dict(sorted(found.items()))
+
+
+def step_files(step: str) -> dict[str, dict[str, str]]:
+    """The file of each module of `step_code`, and the sha256 of its bytes.
+
+    Returns
+    -------
+    dict
+        Module name → ``file`` (below the project's folder) and ``sha256``.
+    """
+    found = {}
+    for module in step_code(step):
+        path = _file_of(module)
+        assert path is not None  # step_code found it
+        name = path.relative_to(PACKAGE_ROOT.parent).as_posix()
+        found[module] = {"file": name, "sha256": sha256_file(path)}
+    return found
+
+
+def module_bytes(module: str) -> str | None:
+    """The sha256 of a module's file; None if there is no such module."""
+    path = _file_of(module)
+    return None if path is None else sha256_file(path)
+
+
+def all_steps() -> list[str]:
+    """The modules of the package that are steps: those that end by calling `run_step`."""
+    package = PACKAGE_ROOT / PACKAGE
+    found = []
+    for path in sorted(package.rglob("*.py")):
+        if _STEP.search(path.read_text(encoding="utf-8")):
+            found.append(".".join(path.relative_to(package).with_suffix("").parts))
+    return found
 
 
 def forget() -> None:

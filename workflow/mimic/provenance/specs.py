@@ -82,7 +82,7 @@ def code_digest(module: str, *, group: str) -> str:
     return hashlib.sha256(canonical_json(made_of).encode()).hexdigest()
 
 
-def job_files(_wildcards: object, input: Any, output: Any, *, root: str) -> str:
+def job_files(wildcards: Any, input: Any, output: Any, *, root: str, rule: str) -> str:
     """The files of a job for the runner, as canonical JSON; a second param beside ``spec``.
 
     Snakemake leaves a param that is computed from input or output out of its staleness check, so
@@ -91,7 +91,10 @@ def job_files(_wildcards: object, input: Any, output: Any, *, root: str) -> str:
     inputs = {
         name: [paths] if isinstance(paths, str) else list(paths) for name, paths in input.items()
     }
-    return canonical_json({"inputs": inputs, "outputs": list(output), "root": root})
+    run = wildcards.get("run")
+    return canonical_json(
+        {"inputs": inputs, "outputs": list(output), "root": root, "rule": rule, "run": run}
+    )
 
 
 def use_this_python() -> None:

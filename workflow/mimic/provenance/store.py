@@ -3,31 +3,36 @@
 An entry ``<store>/<identity>/`` holds a step's files, ``manifest.json`` (each file's sha256) and
 ``record.json``. It appears by one rename, so that a killed job or a full disk leaves no entry.
 
-Beside the entries lie ``work/`` and ``answers/``, which is not read-only: steps keep there what
-respondents answered, so that no job asks it again.
+Beside the entries lie
+
+- ``work/``: a folder and a lock for each identity that is being made, or was left unfinished;
+- ``answers/``, which is not read-only: what respondents answered, so that no job asks it again;
+- ``refused/``: entries whose bytes didn't fit their manifests any more;
+- ``studies/``: which studies use which entries.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
-import json
 import os
 import shutil
-import socket
 import stat
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import uuid
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from mimic.files import canonical_json, read_json, sha256_file, write_json
+from mimic.files import canonical_json, make_shared_folder, read_json, sha256_file, write_json
+from mimic.provenance.lock import Lock, hold, hold_if_free
+from mimic.provenance.uses import register_use
 
 MANIFEST = "manifest.json"
 RECORD = "record.json"
-LOCK_WRITING_S = 30.0
+VARIABLE = "MIMIC_STORE"
+IDENTITY_DIGITS = 40
 
 
 def identity_of(*, spec: Any, inputs: dict[str, list[str]]) -> str:
@@ -41,7 +46,12 @@ def identity_of(*, spec: Any, inputs: dict[str, list[str]]) -> str:
         The sha256 of each input file, in order, by input name. Paths don't enter.
     """
     text = canonical_json({"spec": spec, "inputs": inputs})
-    return hashlib.sha256(text.encode()).hexdigest()[:40]
+    return hashlib.sha256(text.encode()).hexdigest()[:IDENTITY_DIGITS]
+
+
+def the_store() -> Store:
+    """The store of this project, or the one that ``MIMIC_STORE`` names."""
+    return Store(Path(os.environ.get(VARIABLE) or "results/.store"))
 
 
 class Store:
@@ -58,46 +68,133 @@ class Store:
         """Whether the store holds finished results of this identity."""
         return (self.entry(identity) / MANIFEST).is_file()
 
-    def work(self, identity: str) -> Path:
-        """The folder in which a step of this identity works."""
-        return self.root / "work" / identity
+    def entries(self) -> Iterator[str]:
+        """The identities that the store holds finished results of, sorted."""
+        if not self.root.is_dir():
+            return
+        for path in sorted(self.root.iterdir()):
+            if len(path.name) == IDENTITY_DIGITS and self.has(path.name):
+                yield path.name
 
     @property
     def answers(self) -> Path:
         """The folder of answer stores; the first step that needs it makes it."""
         return self.root / "answers"
 
-    def seal(self, identity: str, *, record: dict[str, Any]) -> None:
-        """Turn the work folder into an entry: manifest and record, read-only, one rename.
+    def work(self, identity: str) -> Path:
+        """The folder of an identity that is being made, or was left unfinished."""
+        return self.root / "work" / identity
+
+    def unfinished(self, identity: str) -> Path:
+        """Where a step keeps what a later attempt can go on from."""
+        return self.work(identity) / "unfinished"
+
+    def lock_file(self, identity: str) -> Path:
+        """The lock of whoever works on an identity."""
+        return self.root / "work" / f"{identity}.lock"
+
+    def lock(
+        self, identity: str, *, waiting: Callable[[dict[str, Any]], None] | None = None
+    ) -> AbstractContextManager[Lock]:
+        """Hold the only right to work on `identity`; see `mimic.provenance.lock.hold`."""
+        make_shared_folder(self.root / "work")
+        return hold(self.lock_file(identity), waiting=waiting)
+
+    def lock_if_free(self, identity: str) -> AbstractContextManager[Lock | None]:
+        """The same lock, or None at once while another process has it."""
+        make_shared_folder(self.root / "work")
+        return hold_if_free(self.lock_file(identity))
+
+    @contextmanager
+    def fresh_out(self, identity: str) -> Iterator[Path]:
+        """An empty folder for one attempt's outputs, removed at the end unless it was sealed."""
+        make_shared_folder(self.work(identity))
+        for former in self.work(identity).glob("out-*"):
+            # Of an attempt that was killed: only the holder of the lock comes here.
+            shutil.rmtree(former, ignore_errors=True)
+        out = self.work(identity) / f"out-{uuid.uuid4().hex[:12]}"
+        make_shared_folder(out)
+        try:
+            yield out
+        finally:
+            shutil.rmtree(out, ignore_errors=True)
+
+    def seal(
+        self, identity: str, out: Path, *, record: Callable[[dict[str, str]], dict[str, Any]]
+    ) -> None:
+        """Turn an attempt's folder into an entry: manifest and record, read-only, one rename.
+
+        Parameters
+        ----------
+        identity
+            Of the job.
+        out
+            The folder with its outputs.
+        record
+            Makes the record from the sha256 of each output.
 
         Raises
         ------
         OSError
-            If the disk is full; the work folder is then no entry.
+            If the disk is full; there is no entry then.
         """
-        work = self.work(identity)
-        paths = sorted(path for path in work.rglob("*") if path.is_file())
-        contents = {
-            path.relative_to(work).as_posix(): {
-                "sha256": sha256_file(path),
-                "bytes": path.stat().st_size,
-            }
-            for path in paths
-        }
-        write_json(work / MANIFEST, contents)
-        record["identity"]["outputs"] = {name: entry["sha256"] for name, entry in contents.items()}
-        write_json(work / RECORD, record)
-        for path in work.rglob("*"):
+        contents = _contents(out)
+        write_json(out / MANIFEST, contents)
+        digests = {name: str(entry["sha256"]) for name, entry in contents.items()}
+        digests[MANIFEST] = sha256_file(out / MANIFEST)
+        write_json(out / RECORD, record(digests))
+        rights = stat.S_IMODE(self.root.stat().st_mode)
+        for path in out.rglob("*"):
             if path.is_file():
                 _sync(path)
                 path.chmod(stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH)
+            else:
+                path.chmod(rights)
         try:
-            work.rename(self.entry(identity))
+            out.rename(self.entry(identity))
         except OSError as error:
-            # Another job with the same identity was faster; its entry is as good.
+            # A lock that was taken over: another process was faster, its entry is as good.
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or not self.has(identity):
                 raise
-            shutil.rmtree(work)
+        shutil.rmtree(self.work(identity), ignore_errors=True)
+
+    def misfits(self, identity: str, *, digest: Callable[[Path], str] = sha256_file) -> list[str]:
+        """What of an entry doesn't fit its manifest or its record; nothing if all is well.
+
+        Parameters
+        ----------
+        identity
+            Of the entry.
+        digest
+            Gives the sha256 of a file.
+        """
+        entry = self.entry(identity)
+        try:
+            manifest = read_json(entry / MANIFEST)
+            recorded = dict(read_json(entry / RECORD)["identity"]["outputs"])
+            found = _contents(entry, digest=digest, without={RECORD, MANIFEST})
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            return [f"{entry}: {error}"]
+        wrong = []
+        for name in sorted({*manifest, *found}):
+            if name not in found:
+                wrong.append(f"{name} is missing")
+            elif name not in manifest:
+                wrong.append(f"{name} is none of its files")
+            elif found[name] != manifest[name]:
+                wrong.append(f"{name} has other bytes than its manifest says")
+        if recorded.pop(MANIFEST, None) != digest(entry / MANIFEST) or recorded != {
+            name: contents["sha256"] for name, contents in manifest.items()
+        }:
+            wrong.append(f"{MANIFEST} and {RECORD} don't fit each other")
+        return wrong
+
+    def set_aside(self, identity: str) -> Path:
+        """Move an entry to where nothing is linked from; returns its new place."""
+        make_shared_folder(self.root / "refused")
+        place = self.root / "refused" / f"{identity}-{time.time_ns()}"
+        self.entry(identity).rename(place)
+        return place
 
     def link(self, identity: str, outputs: Iterable[Path]) -> None:
         """Put an entry's files into place, each by one rename.
@@ -129,63 +226,24 @@ class Store:
             if path.parent not in folders:
                 _place(entry / path.name, path)
 
-    @contextmanager
-    def lock(self, identity: str) -> Iterator[None]:
-        """Hold the only right to work on `identity`; waits while another process has it."""
-        path = self.root / "work" / f"{identity}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        owner = {"host": socket.gethostname(), "pid": os.getpid()}
-        told = False
-        while True:
-            try:
-                handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-            except FileExistsError:
-                if _removed_abandoned(path):
-                    continue
-                if not told:
-                    print(f"waiting: another job makes {identity[:12]}", flush=True)
-                    told = True
-                time.sleep(0.5)
-                continue
-            break
-        try:
-            os.write(handle, json.dumps(owner).encode())
-            os.close(handle)
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+    def register(self, root: Path, identity: str) -> None:
+        """Note that the study with its results in `root` uses an entry, and when it did last."""
+        register_use(self.root / "studies", root, identity)
 
 
-def _removed_abandoned(lock: Path) -> bool:
-    """Remove an abandoned lock; one process at a time, lest a waiting one remove the next lock."""
-    with lock.with_name("takeover").open("w") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
-        if not _abandoned(lock):
-            return False
-        lock.unlink()
-        return True
-
-
-def _abandoned(lock: Path) -> bool:
-    """Whether the lock's owner was a process of this host that is gone."""
-    try:
-        text, age_s = lock.read_text(), time.time() - lock.stat().st_mtime
-    except FileNotFoundError:
-        return False
-    try:
-        owner = json.loads(text)
-    except json.JSONDecodeError:
-        # Its owner is just writing it, or ended before it could.
-        return age_s > LOCK_WRITING_S
-    if owner["host"] != socket.gethostname():
-        return False
-    try:
-        os.kill(owner["pid"], 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
+def _contents(
+    folder: Path,
+    *,
+    digest: Callable[[Path], str] = sha256_file,
+    without: Collection[str] = (),
+) -> dict[str, dict[str, Any]]:
+    """sha256 and size of each file below a folder, by its name there."""
+    paths = {p.relative_to(folder).as_posix(): p for p in sorted(folder.rglob("*")) if p.is_file()}
+    return {
+        name: {"sha256": digest(path), "bytes": path.stat().st_size}
+        for name, path in paths.items()
+        if name not in without
+    }
 
 
 def _sync(path: Path) -> None:

@@ -15,6 +15,7 @@ from mimic.chat import encode, encode_all, render
 from mimic.compute import ComputeSettings, load_tokenizer, prepare_torch
 from mimic.files import read_json
 from mimic.forms.authored import Form, read_forms
+from mimic.progress import Progress
 from mimic.questionnaire.asked_model import answers_folder, asked_model
 from mimic.questionnaire.instruments import Instrument, Item, load_instrument, sentence
 from mimic.questionnaire.prompts import request
@@ -24,7 +25,7 @@ from mimic.questionnaire.subjects import Subject, authors, sketched, targets
 from mimic.respondents.likelihood import LikelihoodRespondent, OnePrompt, SharedPrefix
 from mimic.respondents.store import AnswerStore, question_key
 from mimic.respondents.tree import Question, common_length
-from mimic.step import Job, Progress, run_step
+from mimic.step import Job, run_step
 from mimic.traits import balanced_profiles
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ import pandas as pd
 from mimic.chat import render
 from mimic.compute import ComputeSettings, load_tokenizer, prepare_torch
 from mimic.forms.released import Released, ReleasedFormat, load_released, target_words
+from mimic.progress import Progress, say
 from mimic.questionnaire.asked_model import answers_folder, asked_model
 from mimic.questionnaire.generation_settings import GenerationSettings
 from mimic.questionnaire.instruments import Item, load_instrument
@@ -19,7 +20,7 @@ from mimic.questionnaire.texts import cut_text, own_texts
 from mimic.respondents.base import TextRespondent
 from mimic.respondents.generation import GenerationRespondent
 from mimic.respondents.store import TextStore, text_key
-from mimic.step import Job, Progress, run_step, say
+from mimic.step import Job, run_step
 from mimic.traits import Profile, balanced_profiles
 
 if TYPE_CHECKING:

@@ -24,7 +24,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mimic.step import say
+from mimic.files import make_shared_folder
+from mimic.progress import say
 
 KEY_BYTES = 16
 # Rows that are turned into Python objects at once.
@@ -141,15 +142,12 @@ class Texts:
 def open_folder(folder: Path) -> None:
     """Make the folder if need be, clear it of what dead writers left, and try to write into it.
 
-    A new folder gets the rights of the one that it lies in, so that whoever may write to a store
-    that several people share may write here as well.
-
     Raises
     ------
     OSError
         If it can't be written: better now than after the first answers.
     """
-    _make(folder)
+    make_shared_folder(folder)
     for path in folder.glob(".*.tmp"):
         # Another process does the same, or it is another person's.
         with contextlib.suppress(OSError):
@@ -158,20 +156,6 @@ def open_folder(folder: Path) -> None:
     probe = folder / f".{socket.gethostname()}.{os.getpid()}.tmp"
     probe.touch()
     probe.unlink(missing_ok=True)
-
-
-def _make(folder: Path) -> None:
-    if folder.is_dir():
-        return
-    _make(folder.parent)
-    try:
-        folder.mkdir()
-    except FileExistsError:
-        # Another process was faster, or a file stands in the way.
-        if not folder.is_dir():
-            raise
-        return
-    folder.chmod(stat.S_IMODE(folder.parent.stat().st_mode))
 
 
 def names_of(folder: Path) -> set[str]:

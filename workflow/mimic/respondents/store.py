@@ -20,6 +20,7 @@ from typing import Any, Generic, Self
 import numpy as np
 
 from mimic.files import canonical_json
+from mimic.progress import say
 from mimic.respondents.segments import (
     KEY_BYTES,
     Answers,
@@ -32,7 +33,6 @@ from mimic.respondents.segments import (
     write_segment,
 )
 from mimic.respondents.tree import Question
-from mimic.step import say
 
 EVERY_S = 30.0
 # More segments than this are merged into one when a store is opened or closed.

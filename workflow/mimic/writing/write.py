@@ -11,7 +11,8 @@ from mimic.chat import encode, persona, render
 from mimic.compute import ComputeSettings, load_model, load_tokenizer, prepare_torch
 from mimic.files import write_json
 from mimic.masking import load_trait_words, mask
-from mimic.step import Job, Progress, run_step
+from mimic.progress import Progress
+from mimic.step import Job, run_step
 from mimic.traits import Profile, balanced_profiles
 from mimic.writing.hygiene import copy_index, is_copied, repetition
 from mimic.writing.settings import WritingSettings

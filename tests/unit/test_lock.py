@@ -1,0 +1,173 @@
+"""Locks between processes, hosts and people."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from mimic.provenance import lock as lock_module
+from mimic.provenance.lock import LostLock, hold, hold_if_free, is_abandoned, read_owner
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "0.lock"
+
+
+def me(**changes: Any) -> dict[str, Any]:
+    """What a lock of this process says."""
+    mine = {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "began": psutil.Process().create_time(),
+        "token": "mine",
+    }
+    return mine | changes
+
+
+def dead_pid() -> int:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    return dead.pid
+
+
+def write(path: Path, owner: Any, age_s: float = 0) -> None:
+    path.write_text(owner if isinstance(owner, str) else json.dumps(owner))
+    os.utime(path, (time.time() - age_s,) * 2)
+
+
+def test_a_second_one_waits_and_says_for_whom(path: Path) -> None:
+    order: list[str] = []
+    waited: list[dict[str, Any]] = []
+
+    def second() -> None:
+        with hold(path, waiting=waited.append):
+            order.append("second")
+
+    with hold(path):
+        other = threading.Thread(target=second)
+        other.start()
+        time.sleep(0.8)
+        order.append("first")
+    other.join(timeout=5)
+    assert order == ["first", "second"]
+    (owner,) = waited
+    assert owner["pid"] == os.getpid()
+    assert owner["host"] == socket.gethostname()
+    assert list(path.parent.iterdir()) == []
+
+
+def test_others_do_not_wait(path: Path) -> None:
+    with hold(path), hold(path.with_name("1.lock")):
+        assert len(list(path.parent.iterdir())) == 2
+
+
+def test_only_if_free(path: Path) -> None:
+    with hold(path):
+        with hold_if_free(path) as lock:
+            assert lock is None
+        assert path.exists()
+    with hold_if_free(path) as lock:
+        assert lock is not None
+        lock.check()
+    assert not path.exists()
+    write(path, me(pid=dead_pid()))
+    with hold_if_free(path) as lock:
+        assert lock is not None
+
+
+@pytest.mark.parametrize(
+    ("owner", "age_s", "abandoned"),
+    [
+        (me(), 0, False),
+        (me(began=1.0), 0, True),
+        (me(host="elsewhere"), 0, False),
+        (me(host="elsewhere"), 9999, True),
+        ("", 0, False),
+        ("", 9999, True),
+        ('{"host": "elsew', 9999, True),
+    ],
+)
+def test_which_locks_are_abandoned(path: Path, owner: Any, age_s: float, abandoned: bool) -> None:
+    write(path, owner, age_s)
+    assert is_abandoned(path) is abandoned
+    assert not is_abandoned(path.with_name("none.lock"))
+
+
+def test_the_lock_of_a_dead_process_is_taken_over(path: Path) -> None:
+    write(path, me(pid=dead_pid()))
+    with hold(path):
+        owner = read_owner(path)
+        assert owner is not None
+        assert owner["pid"] == os.getpid()
+    assert not path.exists()
+
+
+def test_two_waiting_ones_do_not_both_take_over(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(path, me(pid=dead_pid()))
+    known = lock_module.is_abandoned
+
+    def slowly(lock: Path) -> bool:
+        found = known(lock)
+        time.sleep(0.2)
+        return found
+
+    monkeypatch.setattr(lock_module, "is_abandoned", slowly)
+    inside: list[int] = []
+    most: list[int] = []
+
+    def work() -> None:
+        with hold(path):
+            inside.append(1)
+            most.append(len(inside))
+            time.sleep(0.6)
+            inside.pop()
+
+    jobs = [threading.Thread(target=work) for _ in range(2)]
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.join(timeout=10)
+    assert most == [1, 1]
+
+
+def test_a_takeover_that_was_killed_does_not_stop_others_for_ever(path: Path) -> None:
+    write(path, me(pid=dead_pid()))
+    guard = path.with_name(f"{path.name}.takeover")
+    write(guard, "", age_s=9999)
+    with hold(path):
+        assert not guard.exists()
+
+
+def test_an_owner_shows_that_it_lives(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock_module, "BEAT_S", 0.05)
+    with hold(path):
+        os.utime(path, (1, 1))
+        time.sleep(0.3)
+        assert time.time() - path.stat().st_mtime < 5
+
+
+def test_who_lost_the_lock_is_told_and_leaves_the_other_ones_alone(path: Path) -> None:
+    with hold(path) as lock:
+        lock.check()
+        path.unlink()
+        write(path, me(token="another", host="elsewhere"))
+        with pytest.raises(LostLock, match="took its work over"):
+            lock.check()
+    assert path.exists()
+
+
+def test_a_lock_is_released_by_an_error(path: Path) -> None:
+    with pytest.raises(RuntimeError, match="within"), hold(path):
+        raise RuntimeError("within")
+    assert not path.exists()

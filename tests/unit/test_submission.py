@@ -1,0 +1,118 @@
+"""What the submitting process found, and jobs that find something else."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mimic.files import sha256_file
+from mimic.provenance import submission
+from mimic.provenance.fingerprint import all_steps, step_code
+from mimic.provenance.specs import spec
+from mimic.provenance.submission import (
+    VARIABLE,
+    check_drift,
+    describe,
+    place_of,
+    read_submission,
+    submitted,
+    write,
+)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "authored.yaml"
+    path.write_text("version: 1\n")
+    return path
+
+
+@pytest.fixture
+def values(source: Path) -> dict[str, Any]:
+    return describe(settings={"study": {"root": "results"}}, sources=[source])
+
+
+def spec_of(source: Path) -> Any:
+    import json
+
+    return json.loads(spec("forms.build", group="data", settings={}, sources={"authored": source}))
+
+
+def test_it_holds_all_steps_groups_and_sources(values: dict[str, Any], source: Path) -> None:
+    assert set(values["code"]) == set(all_steps())
+    assert {"finetune.dpo", "metrics.study", "report.build"} <= set(values["code"])
+    assert values["code"]["forms.build"] == step_code("forms.build")
+    assert set(values["environment"]) == {"data", "train", "measure", "report"}
+    assert "matplotlib" in values["environment"]["report"]["versions"]
+    assert values["sources"] == {str(source): sha256_file(source)}
+
+
+def test_what_nobody_changed_passes(values: dict[str, Any], source: Path) -> None:
+    digests = {str(source): sha256_file(source)}
+    check_drift(values, spec=spec_of(source), sources=digests)
+
+
+def test_what_changed_is_named(values: dict[str, Any], source: Path) -> None:
+    good = spec_of(source)
+    edited = good | {"code": good["code"] | {"mimic.forms.draw": "0" * 16}}
+    digests = {str(source): sha256_file(source)}
+    with pytest.raises(ValueError, match=r"^mimic\.forms\.draw changed since the work was sub"):
+        check_drift(values, spec=edited, sources=digests)
+    with pytest.raises(ValueError, match="environment data changed"):
+        check_drift(values, spec=good | {"environment": {"data": "0" * 16}}, sources=digests)
+    with pytest.raises(ValueError, match=r"authored\.yaml changed"):
+        check_drift(values, spec=good, sources={str(source): "0" * 64})
+    with pytest.raises(ValueError, match=r"unknown\.yaml changed"):
+        check_drift(values, spec=good, sources={"unknown.yaml": "0" * 64})
+
+
+def test_an_edit_after_the_submission_is_seen_and_a_comment_is_none(
+    values: dict[str, Any], source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, digests = spec_of(source), {str(source): sha256_file(source)}
+    bytes_now = submission.fingerprint.module_bytes
+
+    def other_bytes(module: str) -> str | None:
+        return "0" * 64 if module == "mimic.forms.draw" else bytes_now(module)
+
+    # Other bytes with the same syntax tree: a comment.
+    monkeypatch.setattr(submission.fingerprint, "module_bytes", other_bytes)
+    check_drift(values, spec=good, sources=digests)
+    code = submission.fingerprint.step_code
+    monkeypatch.setattr(
+        submission.fingerprint,
+        "step_code",
+        lambda step: code(step) | {"mimic.forms.draw": "0" * 16},
+    )
+    with pytest.raises(ValueError, match=r"mimic\.forms\.draw changed"):
+        check_drift(values, spec=good, sources=digests)
+
+
+def test_its_file_is_named_by_its_contents(values: dict[str, Any], tmp_path: Path) -> None:
+    path = place_of(values, tmp_path / "results")
+    write(path, values)
+    before = path.stat().st_mtime_ns
+    write(path, values)
+    assert path.stat().st_mtime_ns == before
+    assert read_submission(path) == values
+    assert place_of(values | {"git": {}}, tmp_path / "results") != path
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_a_file_that_is_gone_or_edited_is_refused(
+    values: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert submitted() is None
+    path = place_of(values, tmp_path)
+    monkeypatch.setenv(VARIABLE, str(path))
+    with pytest.raises(ValueError, match="is gone; start snakemake again"):
+        submitted()
+    write(path, values)
+    path.write_text(path.read_text().replace("results", "result5"))
+    with pytest.raises(ValueError, match="was edited"):
+        submitted()
+
+
+def test_a_source_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"none\.csv: can't be read"):
+        describe(settings={}, sources=[tmp_path / "none.csv"])

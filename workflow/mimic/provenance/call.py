@@ -1,0 +1,80 @@
+"""What a rule asks of the runner: its command line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mimic.files import sha256_file
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a rule asks for.
+
+    Attributes
+    ----------
+    rule, name
+        The rule, and what the job is called in messages.
+    spec
+        What ``mimic.provenance.specs.spec`` describes.
+    inputs
+        Input files by input name.
+    outputs
+        Output files.
+    root
+        The study's folder.
+    run
+        The run that the job is about; None if it is about none or all.
+    log
+        Where the step's output goes.
+    """
+
+    rule: str
+    name: str
+    spec: dict[str, Any]
+    inputs: dict[str, list[Path]]
+    outputs: list[Path]
+    root: Path
+    run: str | None
+    log: Path
+
+    def digests(self) -> dict[str, list[str]]:
+        """The sha256 of each input file now, by input name."""
+        return {name: [sha256_file(p) for p in paths] for name, paths in self.inputs.items()}
+
+    @cached_property
+    def started_from(self) -> dict[str, list[str]]:
+        """The sha256 of each input file when the job began."""
+        return self.digests()
+
+    def tell(self, line: str) -> None:
+        """Show a line in the terminal of whoever started the job."""
+        print(f"[{self.name}] {line}", file=sys.stderr, flush=True)
+
+
+def parse_call(argv: Sequence[str] | None = None) -> Call:
+    """What a command line asks for; that of this process if None."""
+    parser = argparse.ArgumentParser(prog="mimic-runner")
+    parser.add_argument("--name", required=True, help="what the job is called in messages")
+    parser.add_argument("--spec", required=True, help="canonical JSON, from specs.spec")
+    parser.add_argument("--files", required=True, help="canonical JSON, from specs.job_files")
+    parser.add_argument("--log", required=True, type=Path)
+    arguments = parser.parse_args(argv)
+    files = json.loads(arguments.files)
+    return Call(
+        rule=files["rule"],
+        name=arguments.name,
+        spec=json.loads(arguments.spec),
+        inputs={name: [Path(p) for p in paths] for name, paths in files["inputs"].items()},
+        outputs=[Path(p) for p in files["outputs"]],
+        root=Path(files["root"]),
+        run=files["run"],
+        log=arguments.log,
+    )

@@ -1,0 +1,200 @@
+"""Lock files that also hold between machines that share a folder.
+
+A lock is a file made by ``O_EXCL`` (atomic, also over NFS and on file systems without ``flock``).
+Its owner touches it every few seconds. It is abandoned when its owner was a process of this host
+that is gone, or when nobody touched it for `ABANDONED_S`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+BEAT_S = 10.0
+ABANDONED_S = 300.0
+# The owner is written at once after the file was made.
+WRITING_S = 30.0
+POLL_S = 0.5
+
+
+class LostLock(ValueError):
+    """Another process took the lock over while this one held it."""
+
+
+class Lock:
+    """A lock that is held.
+
+    Attributes
+    ----------
+    path
+        The lock file.
+    token
+        What tells this owner from any other.
+    """
+
+    def __init__(self, path: Path, token: str) -> None:
+        self.path, self.token = path, token
+
+    def check(self) -> None:
+        """Raise `LostLock` if the lock is another process's now."""
+        owner = read_owner(self.path)
+        if owner is None or owner.get("token") != self.token:
+            raise LostLock(
+                f"{self.path.name}: this host didn't show for {ABANDONED_S:.0f} s, and another "
+                "process took its work over; nothing of it is kept"
+            )
+
+
+@contextmanager
+def hold(path: Path, *, waiting: Callable[[dict[str, Any]], None] | None = None) -> Iterator[Lock]:
+    """Hold the lock `path`; waits while another process has it.
+
+    Parameters
+    ----------
+    path
+        The lock file; its folder exists.
+    waiting
+        Called once with what is known of the owner, if there is one to wait for.
+    """
+    told = False
+    while (lock := _taken(path)) is None:
+        if _removed_abandoned(path):
+            continue
+        if not told and waiting is not None:
+            waiting(read_owner(path) or {})
+            told = True
+        time.sleep(POLL_S)
+    with _held(lock):
+        yield lock
+
+
+@contextmanager
+def hold_if_free(path: Path) -> Iterator[Lock | None]:
+    """Hold the lock `path`, or give None at once if another process has it."""
+    lock = _taken(path)
+    if lock is None and _removed_abandoned(path):
+        lock = _taken(path)
+    if lock is None:
+        yield None
+        return
+    with _held(lock):
+        yield lock
+
+
+def read_owner(path: Path) -> dict[str, Any] | None:
+    """What a lock file says of its owner; None if there is no such lock or nothing in it yet."""
+    try:
+        owner = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return owner if isinstance(owner, dict) else None
+
+
+def is_abandoned(path: Path) -> bool:
+    """Whether the owner of a lock file is gone; False if there is no such file."""
+    try:
+        age_s = _now_there(path.parent) - path.stat().st_mtime
+    except FileNotFoundError:
+        return False
+    owner = read_owner(path)
+    if owner is None:
+        return age_s > WRITING_S
+    if age_s > ABANDONED_S:
+        return True
+    return owner.get("host") == socket.gethostname() and not _lives(owner)
+
+
+def _taken(path: Path) -> Lock | None:
+    """The lock, if nobody had it."""
+    try:
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o664)
+    except FileExistsError:
+        return None
+    owner = {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "began": psutil.Process().create_time(),
+        "slurm_job": os.environ.get("SLURM_JOB_ID"),
+        "token": uuid.uuid4().hex,
+    }
+    try:
+        os.write(handle, json.dumps(owner).encode())
+    finally:
+        os.close(handle)
+    return Lock(path, str(owner["token"]))
+
+
+@contextmanager
+def _held(lock: Lock) -> Iterator[None]:
+    ended = threading.Event()
+    beat = threading.Thread(target=_beat, args=(lock, ended), daemon=True)
+    beat.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        beat.join()
+        owner = read_owner(lock.path)
+        if owner is not None and owner.get("token") == lock.token:
+            lock.path.unlink(missing_ok=True)
+
+
+def _beat(lock: Lock, ended: threading.Event) -> None:
+    while not ended.wait(BEAT_S):
+        try:
+            os.utime(lock.path)
+        except OSError:
+            # Taken over, or the file system doesn't answer: `Lock.check` tells before sealing.
+            continue
+
+
+def _lives(owner: dict[str, Any]) -> bool:
+    """Whether the process of an owner on this host still runs; its number may be another's now."""
+    try:
+        process = psutil.Process(int(owner["pid"]))
+        return abs(process.create_time() - float(owner["began"])) < 1.0
+    except (psutil.NoSuchProcess, KeyError, TypeError, ValueError):
+        return False
+    except psutil.AccessDenied:
+        return True
+
+
+def _now_there(folder: Path) -> float:
+    """The time by the clock of the file system, which may differ from this host's."""
+    with tempfile.TemporaryFile(dir=folder) as handle:
+        return os.fstat(handle.fileno()).st_mtime
+
+
+def _removed_abandoned(path: Path) -> bool:
+    """Remove an abandoned lock; one process at a time, lest a waiting one remove the next lock."""
+    if not is_abandoned(path):
+        return False
+    guard = path.with_name(f"{path.name}.takeover")
+    try:
+        os.close(os.open(guard, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o664))
+    except FileExistsError:
+        # Its maker removes it within milliseconds, unless it was killed just then.
+        try:
+            if _now_there(path.parent) - guard.stat().st_mtime > WRITING_S:
+                guard.unlink(missing_ok=True)
+        except FileNotFoundError:
+            pass
+        return False
+    try:
+        if not is_abandoned(path):
+            return False
+        path.unlink(missing_ok=True)
+        return True
+    finally:
+        guard.unlink(missing_ok=True)

@@ -1,0 +1,86 @@
+"""Notes of a study: for each of its outputs, the identity that it is linked to.
+
+They lie in ``<root>/.identities`` and are no input of any rule. The audit follows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mimic.files import read_json, write_json
+from mimic.provenance.records import read_record
+from mimic.provenance.store import RECORD, Store
+
+FOLDER = ".identities"
+
+
+@dataclass(frozen=True)
+class Note:
+    """Where an output of a study comes from.
+
+    Attributes
+    ----------
+    identity
+        The store's entry.
+    record
+        sha256 of the identity part of its record.
+    rule, run
+        Of the job; run is None if it is about none or all.
+    hit
+        Whether the entry was there before, so that nothing ran.
+    linked
+        When, in UTC.
+    inputs
+        The study's paths of the job's inputs, by input name.
+    """
+
+    identity: str
+    record: str
+    rule: str
+    run: str | None
+    hit: bool
+    linked: str
+    inputs: dict[str, list[str]]
+
+
+def note_file(root: Path, output: Path) -> Path:
+    """The file of the note of an output."""
+    return root / FOLDER / (output.relative_to(root).as_posix().replace("/", "__") + ".json")
+
+
+def write_notes(root: Path, outputs: Iterable[Path], note: Note) -> None:
+    """Write the note of each output of a job."""
+    for path in outputs:
+        place = note_file(root, path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        temporary = place.with_name(f".{place.name}.tmp")
+        write_json(temporary, {"output": path.relative_to(root).as_posix(), **asdict(note)})
+        temporary.rename(place)
+
+
+def read_note(root: Path, output: Path) -> Note | None:
+    """The note of an output; None if there is none. Raises ValueError if it can't be read."""
+    place = note_file(root, output)
+    return _note(place)[1] if place.is_file() else None
+
+
+def all_notes(root: Path) -> Iterator[tuple[Path, Note]]:
+    """The outputs of a study and their notes, sorted by output."""
+    found = [_note(place) for place in (root / FOLDER).glob("*.json")]
+    yield from ((root / name, note) for name, note in sorted(found, key=lambda pair: pair[0]))
+
+
+def maker_of(store: Store, note: Note | None) -> dict[str, Any] | None:
+    """The record of the job that made an output; None without a note."""
+    return None if note is None else read_record(store.entry(note.identity) / RECORD)
+
+
+def _note(place: Path) -> tuple[str, Note]:
+    values = read_json(place)
+    try:
+        return str(values.pop("output")), Note(**values)
+    except (TypeError, KeyError, AttributeError):
+        raise ValueError(f"{place}: not a note of an output; run snakemake again") from None

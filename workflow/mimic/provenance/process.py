@@ -1,0 +1,141 @@
+"""A step's process: its environment, its group, its signals, and whoever started the runner."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from mimic.progress import PROGRESS_MARK
+
+# Set before the step's Python starts. The allocator settings keep freed memory for the next
+# training step instead of returning it to the system (design: an SFT step from 6.2 to 4.1 s).
+STEP_ENVIRONMENT = {
+    "OMP_WAIT_POLICY": "passive",
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "68719476736",
+    "MALLOC_TOP_PAD_": "67108864",
+    "PYTHONHASHSEED": "0",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TQDM_DISABLE": "1",
+}
+PARENT_CHECK_S = 1.0
+TERMINATE_GRACE_S = 10.0
+
+
+def run_in_group(
+    command: list[str], *, threads: int, log: Path, tell: Callable[[str], None]
+) -> int:
+    """Run a step in a process group of its own, tell its progress, log the rest.
+
+    SIGTERM, SIGUSR1 (a walltime about to end) and SIGHUP are passed on to the group, so that the
+    step can save what it has; an interrupt is passed on as SIGTERM.
+
+    Parameters
+    ----------
+    command
+        What to start.
+    threads
+        Of numerical libraries.
+    log
+        Where its output goes.
+    tell
+        Called with each line of its progress and each error.
+
+    Returns
+    -------
+    int
+        Its exit status; 128 and the signal's number if a signal ended it.
+    """
+    environment = {
+        **os.environ,
+        **STEP_ENVIRONMENT,
+        "OMP_NUM_THREADS": str(threads),
+        "PYTHONUNBUFFERED": "1",
+    }
+    log.parent.mkdir(parents=True, exist_ok=True)
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+        if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+            # Under nohup: the terminal may go, the work goes on.
+            continue
+        signal.signal(number, lambda received, _frame: _signal_group(process, _passed_on(received)))
+    ended = threading.Event()
+    watch = threading.Thread(target=_watch_parent, args=(process, ended), daemon=True)
+    watch.start()
+    assert process.stdout is not None  # it was asked for
+    try:
+        with log.open("w", encoding="utf-8") as handle:
+            for line in process.stdout:
+                handle.write(line)
+                handle.flush()
+                if line.startswith((PROGRESS_MARK, "error: ")):
+                    tell(line.removeprefix(PROGRESS_MARK).rstrip())
+    except BaseException:
+        # A full disk or a closed terminal: no step goes on without its runner.
+        _signal_group(process, signal.SIGKILL)
+        raise
+    finally:
+        status = process.wait()
+        ended.set()
+    return status if status >= 0 else 128 - status
+
+
+def _passed_on(received: int) -> int:
+    """The signal for the step: one whose shell runs in the background would ignore SIGINT."""
+    return signal.SIGTERM if received == signal.SIGINT else received
+
+
+def _signal_group(process: subprocess.Popen[str], number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+
+
+def _watch_parent(process: subprocess.Popen[str], ended: threading.Event) -> None:
+    """End the step's process group when the snakemake that started the runner is gone.
+
+    Between the two stands a shell, which outlives a snakemake that was killed, so that the
+    runner's own parent tells nothing.
+    """
+    starter = _starter()
+    while starter is not None and not ended.wait(PARENT_CHECK_S):
+        if not _alive(starter):
+            _signal_group(process, signal.SIGTERM)
+            if not ended.wait(TERMINATE_GRACE_S):
+                _signal_group(process, signal.SIGKILL)
+            return
+
+
+def _alive(process: psutil.Process) -> bool:
+    """Whether a process runs; one that ended and that nobody waited for doesn't."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _starter() -> psutil.Process | None:
+    """The nearest ancestor that is a snakemake, else the parent."""
+    parents = psutil.Process().parents()
+    for parent in parents:
+        try:
+            # By the file's name: a project folder may have the word in its own.
+            if any(Path(part).name == "snakemake" for part in parent.cmdline()[:3]):
+                return parent
+        except psutil.Error:
+            continue
+    return parents[0] if parents else None
