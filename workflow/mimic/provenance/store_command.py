@@ -8,9 +8,9 @@ import time
 from rich.console import Console
 from rich.table import Table
 
-from mimic.provenance.contents import contents, remove, unneeded
+from mimic.provenance.contents import contents, needed_by, remove, unneeded
 from mimic.provenance.store import the_store
-from mimic.provenance.uses import read_uses
+from mimic.provenance.uses import forget_use, read_uses
 from mimic.sizes import agreed, size_in_words
 
 
@@ -67,4 +67,7 @@ def remove_unneeded(*, days: float, yes: bool) -> None:
     held = [content for content in going if not remove(store, content)]
     for content in held:
         print(f"left, a job holds it now: {content.what}  {content.path.name}")
+    for use in read_uses(store.root / "studies"):
+        if not use.root.exists() and not needed_by(use):
+            forget_use(store.root / "studies", use.root)
     print("removed")

@@ -1,0 +1,343 @@
+"""`mimic audit`: what fits, and each kind of tampering."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_up_study import ADAPTER, ESSAYS, METRICS, REPORT, ROOT, build
+
+from mimic import cli
+from mimic.files import read_json, write_json
+from mimic.provenance.audit import Audit, Misfit, study_of
+from mimic.provenance.notes import note_file
+from mimic.provenance.records import part_digest
+from mimic.provenance.store import RECORD, Store
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MIMIC_STORE", raising=False)
+    return Store(Path("results/.store"))
+
+
+@pytest.fixture
+def made(store: Store) -> dict[str, str]:
+    return build(store)
+
+
+def audit(store: Store, path: str = METRICS) -> Audit:
+    found = Audit(ROOT, store)
+    found.follow(Path(path))
+    return found
+
+
+def replace(path: Path | str, text: str) -> None:
+    """Put other bytes in the place of a file, without writing into the store's."""
+    Path(path).unlink()
+    Path(path).write_text(text)
+
+
+def edit_record(store: Store, identity: str, change: Callable[[Any], None], *, mend: bool) -> None:
+    path = store.entry(identity) / RECORD
+    record = read_json(path)
+    change(record)
+    if mend:
+        record["sha256"] = {part: part_digest(record[part]) for part in record["sha256"]}
+    path.chmod(0o644)
+    write_json(path, record)
+
+
+def test_all_fits(store: Store, made: dict[str, str]) -> None:
+    found = audit(store)
+    assert list(map(str, found.outputs)) == [METRICS, ADAPTER, ESSAYS]
+    assert list(map(str, found.sources)) == ["corpus.csv"]
+    assert found.outputs[Path(METRICS)].remarks == ()
+    assert found.behind(Path(ADAPTER)) == [Path(ESSAYS), Path(ADAPTER)]
+
+
+def test_it_passes_where_the_folder_was_moved_and_copied(
+    store: Store, made: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path.with_name(f"{tmp_path.name}-copy")
+    shutil.copytree(tmp_path, copy)
+    monkeypatch.chdir(copy)
+    assert len(audit(store).outputs) == 3
+    assert len(audit(store, REPORT).outputs) == 4
+
+
+def test_a_changed_metric(store: Store, made: dict[str, str]) -> None:
+    replace(METRICS, '{"value": 2}\n')
+    with pytest.raises(Misfit, match=rf"^{METRICS}: its bytes are not those that were recorded"):
+        audit(store)
+
+
+def test_a_metric_changed_through_its_link(store: Store, made: dict[str, str]) -> None:
+    Path(METRICS).chmod(0o644)
+    Path(METRICS).write_text('{"value": 2}\n')
+    with pytest.raises(Misfit, match=rf"^{METRICS}: "):
+        audit(store)
+
+
+def test_a_swapped_adapter(store: Store, made: dict[str, str]) -> None:
+    swapped = "results/finetune/sft/adapter.safetensors"
+    replace(swapped, "other weights")
+    with pytest.raises(Misfit, match=rf"^{swapped}: its bytes are not those of its manifest"):
+        audit(store)
+
+
+def test_an_adapter_swapped_with_its_manifest(store: Store, made: dict[str, str]) -> None:
+    replace("results/finetune/sft/adapter.safetensors", "other weights")
+    manifest = read_json(Path(ADAPTER))
+    manifest["adapter.safetensors"] = {"sha256": "0" * 64, "bytes": 13}
+    replace(ADAPTER, json.dumps(manifest))
+    with pytest.raises(Misfit, match=f"^{ADAPTER}: its bytes are not those that {METRICS} was"):
+        audit(store)
+
+
+def test_a_file_that_no_manifest_names(store: Store, made: dict[str, str]) -> None:
+    Path("results/finetune/sft/more.txt").write_text("x")
+    with pytest.raises(Misfit, match=r"more\.txt: its manifest doesn't name it"):
+        audit(store)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: record["identity"]["settings"]["sft"].update(rate=0.2),
+        lambda record: record["identity"]["outputs"].update({"log.csv": "0" * 64}),
+        lambda record: record["circumstances"].update(host="elsewhere"),
+        lambda record: record["sha256"].update(identity="0" * 64),
+    ],
+)
+def test_an_edited_record(
+    store: Store, made: dict[str, str], change: Callable[[Any], None]
+) -> None:
+    edit_record(store, made["finetune"], change, mend=False)
+    with pytest.raises(Misfit, match=rf"{made['finetune']}/record\.json: its \w+ part was edited"):
+        audit(store)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            lambda record: record["identity"]["settings"]["sft"].update(rate=0.2),
+            "not the record that it was linked with",
+        ),
+        (
+            lambda record: record["identity"].update(rule="other"),
+            "not the record that it was linked with",
+        ),
+    ],
+)
+def test_an_edited_record_with_mended_digests(
+    store: Store, made: dict[str, str], change: Callable[[Any], None], words: str
+) -> None:
+    edit_record(store, made["finetune"], change, mend=True)
+    with pytest.raises(Misfit, match=words):
+        audit(store)
+
+
+def test_a_record_and_its_note_changed_together_do_not_give_the_identity(
+    store: Store, made: dict[str, str]
+) -> None:
+    def change(record: Any) -> None:
+        record["identity"]["settings"]["sft"].update(rate=0.2)
+
+    edit_record(store, made["finetune"], change, mend=True)
+    place = note_file(ROOT, Path(ADAPTER))
+    digest = read_json(store.entry(made["finetune"]) / RECORD)["sha256"]["identity"]
+    write_json(place, read_json(place) | {"record": digest})
+    with pytest.raises(Misfit, match="its contents don't give the identity"):
+        audit(store)
+
+
+def test_versions_that_do_not_give_the_environments_digest(
+    store: Store, made: dict[str, str]
+) -> None:
+    def change(record: Any) -> None:
+        record["identity"]["environment"]["versions"]["numpy"] = "9.9"
+        record["circumstances"]["ended"] = "9999-01-01T00:00:00.000000Z"
+
+    edit_record(store, made["finetune"], change, mend=True)
+    with pytest.raises(Misfit, match="its versions don't give its environment's digest"):
+        audit(store)
+
+
+def test_a_source_whose_bytes_differ(store: Store, made: dict[str, str]) -> None:
+    Path("corpus.csv").write_text("id\n2\n")
+    with pytest.raises(Misfit, match=rf"^corpus\.csv: its bytes are not those that {ESSAYS} was"):
+        audit(store)
+
+
+@pytest.mark.parametrize(
+    "gone",
+    ["corpus.csv", ESSAYS, METRICS, "results/finetune/sft/log.csv", "record", "entry"],
+)
+def test_a_missing_file(store: Store, made: dict[str, str], gone: str) -> None:
+    entry = store.entry(made["finetune"])
+    if gone == "record":
+        (entry / RECORD).unlink()
+    elif gone == "entry":
+        shutil.rmtree(entry)
+    else:
+        Path(gone).unlink()
+    words = "the record is missing" if gone in ("record", "entry") else "can't be read"
+    with pytest.raises(Misfit, match=words) as caught:
+        audit(store)
+    assert (made["finetune"] if gone in ("record", "entry") else gone) in str(caught.value)
+
+
+def test_an_entry_of_the_store_that_was_changed(store: Store, made: dict[str, str]) -> None:
+    replace(store.entry(made["finetune"]) / "log.csv", "x")
+    with pytest.raises(Misfit, match=r"log\.csv has other bytes than its manifest says"):
+        audit(store)
+
+
+def test_a_result_without_a_note(store: Store, made: dict[str, str]) -> None:
+    note_file(ROOT, Path(ESSAYS)).unlink()
+    with pytest.raises(Misfit, match=f"^{ESSAYS}: no note says where it comes from"):
+        audit(store)
+
+
+def test_a_hit_says_so(store: Store, made: dict[str, str]) -> None:
+    build(store)
+    assert audit(store).outputs[Path(METRICS)].remarks == (
+        "a hit: it was made before and linked from the store",
+    )
+
+
+def test_what_was_made_again_with_the_same_bytes_is_a_remark(
+    store: Store, made: dict[str, str]
+) -> None:
+    # The same adapter under other settings: its record is newer, the metrics stay true.
+    from made_up_study import FILES, calls, run
+
+    run(store, calls(rate=0.2)["finetune"], FILES["finetune"])
+    found = audit(store)
+    assert found.outputs[Path(METRICS)].remarks == (
+        f"{ADAPTER} was made again since, with the same bytes",
+    )
+    # The same identity again, after the store lost it.
+    shutil.rmtree(store.entry(made["essays"]))
+    former = read_json(note_file(ROOT, Path(ESSAYS)))
+    run(store, calls()["essays"], FILES["essays"])
+    write_json(note_file(ROOT, Path(ESSAYS)), former)
+    assert f"{ESSAYS} was made again since, with the same bytes" in str(audit(store).outputs)
+
+
+def test_the_command(
+    store: Store, made: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["audit", METRICS]) == 0
+    tree = capsys.readouterr().out
+    assert tree.startswith(f"{METRICS} sha256 ")
+    assert f"── adapter: {ADAPTER} sha256" in tree
+    assert "── corpus: corpus.csv source, sha256" in tree
+    assert f"── essays: {ESSAYS} (above)" in tree
+    assert "all fits: 3 outputs of 3 jobs (0 came as hits), 1 source files" in tree
+    assert cli.main(["audit", str(Path(METRICS).resolve()), "--json"]) == 0
+    plain = json.loads(capsys.readouterr().out)
+    assert plain["fits"] is True
+    assert plain["outputs"][METRICS]["inputs"] == {"adapter": [ADAPTER], "essays": [ESSAYS]}
+    replace(METRICS, "{}")
+    assert cli.main(["audit", METRICS]) == 1
+    assert f"does not fit: {METRICS}" in capsys.readouterr().out
+    assert cli.main(["audit", METRICS, "--json"]) == 1
+    assert METRICS in json.loads(capsys.readouterr().out)["misfit"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["audit"], "name one result"),
+        (["audit", METRICS, "--all"], "name one result"),
+        (["audit", "results/none.json"], "no such file"),
+        (["audit", "corpus.csv"], "no study has this result"),
+        (["audit", "/etc/hostname"], "not below this folder"),
+    ],
+)
+def test_mistakes_are_told_in_words(
+    store: Store,
+    made: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    words: str,
+) -> None:
+    assert cli.main(arguments) == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.fixture
+def default_root(project: Path, made: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "_root", lambda _configfile: ROOT)
+
+
+@pytest.mark.usefixtures("default_root")
+def test_the_root_digest(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["audit", "--all"]) == 0
+    said = capsys.readouterr().out
+    written = Path("results/audit.txt").read_text().splitlines()
+    digest = written[0].split()[0]
+    assert f"root digest {digest}" in said
+    assert [line.split("  ")[1] for line in written[1:]] == [
+        "essays/essays.csv",
+        "finetune/sft/manifest.json",
+        "metrics/sft.json",
+        "report/manifest.json",
+    ]
+    # The same study gives the same digest, hits or not.
+    build(store)
+    assert cli.main(["audit", "--all"]) == 0
+    assert Path("results/audit.txt").read_text().splitlines() == written
+    assert "It differs" not in capsys.readouterr().out
+    assert cli.main(["audit", "--all", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["root_digest"] == digest
+
+
+@pytest.mark.usefixtures("default_root")
+def test_a_file_and_all_that_vouches_for_it_changed_together(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from made_up_study import calls, run
+
+    assert cli.main(["audit", "--all"]) == 0
+    # Somebody makes the last two results say something else, with records, notes and store.
+    for rule, files in (
+        ("metrics", {"sft.json": '{"value": 9}\n'}),
+        ("report", {"index.html": "<html>9", "figures/a.svg": "<svg/>"}),
+    ):
+        call = calls()[rule]
+        note = read_json(note_file(ROOT, call.outputs[0]))
+        shutil.rmtree(store.entry(note["identity"]))
+        run(store, call, files)
+    capsys.readouterr()
+    assert cli.main(["audit", "--all"]) == 0
+    assert (
+        "It differs from the one that stood there: metrics/sft.json, report/manifest.json"
+        in capsys.readouterr().out
+    )
+
+
+@pytest.mark.usefixtures("default_root")
+def test_the_whole_study_with_a_misfit_writes_nothing(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    replace("results/report/figures/a.svg", "<svg>other</svg>")
+    assert cli.main(["audit", "--all"]) == 1
+    assert "does not fit: results/report/figures/a.svg" in capsys.readouterr().out
+    assert not Path("results/audit.txt").exists()
+    os.remove(REPORT)
+    assert cli.main(["audit", "--all"]) == 2
+    assert "the study has no report yet" in capsys.readouterr().err
+
+
+def test_whose_study(store: Store, made: dict[str, str]) -> None:
+    assert study_of(Path(METRICS)) == ROOT
+    with pytest.raises(ValueError, match="no study has this result"):
+        study_of(Path("elsewhere/x.json"))
