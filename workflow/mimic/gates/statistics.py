@@ -30,7 +30,6 @@ FULL = 500
 NOMINAL, LEAST, MOST = 0.95, 0.92, 0.98
 # Fewer only tell intervals that are too narrow: the probability that a sound one is taken for it.
 _WRONGLY = 0.001
-_WHOLE = f"the whole {FULL} run in the slow tests"
 
 
 def statistic_gates(asked: Questionnaire, *, simulations: int, seed: int) -> list[Gate]:
@@ -118,7 +117,7 @@ def _coverage_gate(coverage: Coverage, *, of: str) -> Gate:
     studies = coverage.simulations
     expected = f"{low} to {high} of {studies}"
     if studies < FULL:
-        expected = f"{low} or more of {studies} studies; {_WHOLE}"
+        expected = f"{low} or more of {studies} studies; {FULL} in the slow tests"
     return Gate(
         gate=f"95 % interval: {coverage.figure}",
         of=of,
