@@ -1,4 +1,4 @@
-"""Prints the tables of docs/decisions/0007-bootstrap-of-few-clusters.md, in some twenty minutes.
+"""Prints the tables of docs/decisions/0007-bootstrap-of-few-clusters.md, in half an hour.
 
 ``python -m mimic.stats.coverage_tables [crossed] [nested] [texts]``; without a name, all.
 """
