@@ -1,6 +1,6 @@
 """Prints the tables of docs/decisions/0007-bootstrap-of-few-clusters.md, in half an hour.
 
-``python -m mimic.stats.coverage_tables [crossed] [nested] [texts]``; without a name, all.
+``python -m mimic.stats.coverage_tables [crossed|nested|texts]``; all without a name.
 """
 
 from __future__ import annotations
@@ -128,10 +128,11 @@ TABLES = {"crossed": crossed_tables, "nested": nested_tables, "texts": text_tabl
 
 
 def main() -> None:
-    """Print the named tables as Markdown, or all."""
+    """Print the tables of one kind as Markdown, or all."""
     parser = argparse.ArgumentParser(description="Coverage of the intervals.")
-    parser.add_argument("tables", nargs="*", help=f"any of {', '.join(TABLES)}; all without")
-    for name in parser.parse_args().tables or TABLES:
+    parser.add_argument("table", nargs="?", choices=TABLES, help="which; all without")
+    table = parser.parse_args().table
+    for name in [table] if table else TABLES:
         TABLES[name]()
 
 
