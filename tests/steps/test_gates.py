@@ -41,7 +41,7 @@ def test_the_step_and_the_command_write_the_same(
 ) -> None:
     job = job_of(make_job, project, forms)
     check.main(job)
-    assert "» 43 gates passed\n" in capsys.readouterr().out
+    assert "» 51 gates passed\n" in capsys.readouterr().out
     written = (job.out / "gates.json").read_text(encoding="utf-8")
     report = json.loads(written)
     assert report["passed"] is True

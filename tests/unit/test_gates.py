@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from mimic.gates import check, human, indices, respondents, scoring
-from mimic.gates.gate import Gate, equal, figure, span, within_band
+from mimic.gates.gate import Gate, counted, equal, figure, span, within_band
 from mimic.gates.settings import GatesSettings
 from mimic.metrics.run import cuts_of
 from mimic.questionnaire import protocols
@@ -39,14 +40,14 @@ def neo(instruments: dict[str, Any]) -> Any:
     return instruments["ipip_neo_120"]
 
 
-def of_respondents(instrument: Any, forms: tuple[Form, ...] = FORMS) -> list[Gate]:
+def of_respondents(instrument: Any, *, repeats: int = 25) -> list[Gate]:
     """The gates of protocols and indices."""
-    asked = scoring.questionnaire(instrument, forms)
+    asked = scoring.questionnaire(instrument, FORMS)
     found: list[Gate] = []
     for one in scoring.scorings(instrument):
-        found += respondents.respondent_gates(asked, one, repeats=25, seed=1)
+        found += respondents.respondent_gates(asked, one, repeats=repeats, seed=1)
         if instrument.norms is not None:
-            found.append(human.human_gate(asked, one, instrument.norms, repeats=25, seed=1)[0])
+            found.append(human.human_gate(asked, one, instrument.norms, repeats=repeats, seed=1)[0])
     return found + indices.index_gates(asked, seed=1)
 
 
@@ -71,6 +72,10 @@ def test_all_pass_on_each_instrument(instruments: dict[str, Any], name: str) -> 
     assert table["unparsed", "released"] == "4/128"
     assert table["unparsed", "corrected"] == "0/128, all without decision"
     assert table["unparsed", "likelihood"] == "0/128, all without decision"
+    assert table["perfect", "likelihood, forms averaged"] == "32/32"
+    assert table["constant 1 to 5", "likelihood, forms averaged"] == "1/32 each"
+    areas = [table[gate, "likelihood, AUC"] for gate in ("perfect", "inverted", "constant 1 to 5")]
+    assert areas == ["1", "0", "0.5"]
     by_norms = {of for _, of in table if "norms" in of}
     assert bool(by_norms) == (instruments[name].norms is not None)
 
@@ -102,17 +107,82 @@ def test_a_cut_that_is_not_reached_by_what_lies_on_it(monkeypatch: Patch, neo: A
 
     monkeypatch.setattr(protocols, "decisions", above)
     found = failed(of_respondents(neo))
-    assert {("at the cut", of) for of in protocols.PROTOCOLS} <= found
+    assert {("at the cut", "released"), ("at the cut", "corrected")} <= found
     assert {gate for gate, _ in found} <= {"at the cut", "human-like"}
+    assert not [of for _, of in found if of.startswith("likelihood")]
+
+
+def fidelity_that(**changes: Any) -> Callable[..., Any]:
+    """`answer_fidelity` with another cut or other targets."""
+    original = scoring.answer_fidelity
+
+    def changed(y: Any, traits: Any, targets: np.ndarray, *, cut: Any) -> Any:
+        if changes.get("inverted"):
+            targets = ~targets
+        return original(y, traits, targets, cut=cut + changes.get("above", 0))
+
+    return changed
+
+
+def test_targets_of_the_metrics_that_are_inverted(monkeypatch: Patch, neo: Any) -> None:
+    monkeypatch.setattr(scoring, "answer_fidelity", fidelity_that(inverted=True))
+    gates = of_respondents(neo, repeats=3)
+    found = failed(gates)
+    assert {
+        *((name, "likelihood") for name in ("perfect", "inverted", "at the cut", "human-like")),
+        *((name, "likelihood, forms averaged") for name in ("perfect", "inverted", "at the cut")),
+        *((name, "likelihood, AUC") for name in ("perfect", "inverted", "half-perfect")),
+        *((name, "likelihood, norms") for name in ("perfect", "inverted", "human-like")),
+        *((name, "likelihood, norms, forms averaged") for name in ("perfect", "inverted")),
+        ("half-perfect", "likelihood, accuracy"),
+        ("half-perfect", "likelihood, norms, accuracy"),
+    } <= found
+    assert not [of for _, of in found if not of.startswith("likelihood")]
+    table = {(gate.gate, gate.of): gate.found for gate in gates}
+    assert table["perfect", "likelihood"] == "128/128, but 0 by the share"
+    assert table["perfect", "likelihood, AUC"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("field", "of"),
+    [
+        ("exact_match", {"", ", norms"}),
+        ("exact_match_averaged", {", forms averaged", ", norms, forms averaged"}),
+        ("accuracy", {", accuracy", ", norms, accuracy"}),
+        ("auc", {", AUC"}),
+    ],
+)
+def test_each_figure_of_the_metrics_has_its_gates(
+    monkeypatch: Patch, neo: Any, field: str, of: set[str]
+) -> None:
+    original = scoring.answer_fidelity
+
+    def inverted(*arguments: Any, **keywords: Any) -> Any:
+        found = original(*arguments, **keywords)
+        return found._replace(**{field: 1 - getattr(found, field)})
+
+    monkeypatch.setattr(scoring, "answer_fidelity", inverted)
+    assert {of for _, of in failed(of_respondents(neo, repeats=3))} == {
+        f"likelihood{one}" for one in of
+    }
 
 
 def test_a_cut_of_the_metrics_that_is_another(monkeypatch: Patch, neo: Any) -> None:
-    original = respondents.exact_match
-    monkeypatch.setattr(respondents, "exact_match", lambda a, *, cut: original(a, cut=cut + 0.01))
-    gates = of_respondents(neo)
-    assert failed(gates) == {("at the cut", "likelihood")}
-    (gate,) = [gate for gate in gates if not gate.passed]
-    assert gate.found == "128/128, but 4/128 in the metrics"
+    monkeypatch.setattr(scoring, "answer_fidelity", fidelity_that(above=0.01))
+    gates = of_respondents(neo, repeats=3)
+    found = {gate: gate.found for gate in gates if not gate.passed}
+    by_name = {(gate.gate, gate.of): words for gate, words in found.items()}
+    assert by_name["at the cut", "likelihood"] == "128/128, but 4 by the share"
+    assert by_name["at the cut", "likelihood, forms averaged"] == "1/32"
+    assert {gate for gate, _ in by_name} <= {"at the cut", "random", "human-like"}
+
+
+def test_hits_that_do_not_fit_the_share(monkeypatch: Patch, neo: Any) -> None:
+    original = scoring.hit_counts
+    monkeypatch.setattr(scoring, "hit_counts", lambda d, b, t: original(d, b, ~t))
+    found = failed(of_respondents(neo, repeats=3))
+    assert {("perfect", "likelihood"), ("random", "likelihood")} <= found
+    assert {of for _, of in found} == {"likelihood", "likelihood, norms"}
 
 
 @pytest.mark.parametrize("name", ["item_scores", "likelihood_scores"])
@@ -158,35 +228,53 @@ def test_a_decision_where_nothing_was_answered(monkeypatch: Patch, neo: Any) -> 
 
 
 def test_a_scorer_that_knows_the_target(monkeypatch: Patch, neo: Any) -> None:
-    original = respondents.scores_of
+    original, original_answers = scoring.scores_of, scoring.answers_of
 
     def knowing(agreement: np.ndarray, asked: Questionnaire, **protocol: Any) -> np.ndarray:
         return original(agreement, asked, **protocol) + 0.2 * asked.levels
 
-    monkeypatch.setattr(respondents, "scores_of", knowing)
+    def answers_knowing(agreement: np.ndarray, asked: Questionnaire) -> Any:
+        answers = original_answers(agreement, asked)
+        return dataclasses.replace(answers, y=answers.y + 0.2 * asked.levels)
+
+    monkeypatch.setattr(scoring, "scores_of", knowing)
+    monkeypatch.setattr(scoring, "answers_of", answers_knowing)
     assert {("random", of) for of in protocols.PROTOCOLS} <= failed(of_respondents(neo))
 
 
 def test_accuracies_that_are_another_trait_s(monkeypatch: Patch, neo: Any) -> None:
-    original = respondents.protocol_figures
+    def mixed(original: Callable[..., Any], *fields: str) -> Callable[..., Any]:
+        def figures(*arguments: Any, **keywords: Any) -> Any:
+            found = original(*arguments, **keywords)
+            return found._replace(**{field: getattr(found, field)[..., ::-1] for field in fields})
 
-    def mixed(*arguments: Any, **keywords: Any) -> Any:
-        found = original(*arguments, **keywords)
-        return found._replace(accuracy=found.accuracy[::-1])
+        return figures
 
-    monkeypatch.setattr(respondents, "protocol_figures", mixed)
-    assert {gate for gate, _ in failed(of_respondents(neo))} == {"half-perfect"}
+    monkeypatch.setattr(scoring, "protocol_figures", mixed(protocols.protocol_figures, "accuracy"))
+    monkeypatch.setattr(
+        scoring, "answer_fidelity", mixed(scoring.answer_fidelity, "accuracy", "auc")
+    )
+    found = failed(of_respondents(neo))
+    assert {gate for gate, _ in found} == {"half-perfect"}
+    assert {of for _, of in found} == {
+        "released, accuracy",
+        "corrected, accuracy",
+        "corrected, norms, accuracy",
+        "likelihood, accuracy",
+        "likelihood, norms, accuracy",
+        "likelihood, AUC",
+    }
 
 
 def test_norms_that_are_not_the_cut(monkeypatch: Patch, neo: Any) -> None:
-    original = human.protocol_figures_of
+    original = human.found_of
 
     def three(agreement: np.ndarray, asked: Questionnaire, one: scoring.Scoring) -> Any:
         return original(
             agreement, asked, scoring.Scoring(one.protocol, np.full(5, 3.0), by_norms=False)
         )
 
-    monkeypatch.setattr(human, "protocol_figures_of", three)
+    monkeypatch.setattr(human, "found_of", three)
     expected = {("human-like", "corrected, norms"), ("human-like", "likelihood, norms")}
     assert failed(of_respondents(neo)) == expected
 
@@ -314,9 +402,16 @@ def test_words_of_a_gate() -> None:
     assert (figure(0.1 + 0.2), figure(-1e-12), figure(2.0)) == ("0.3", "0", "2")
     assert (span([0.2, 0.2 + 1e-12]), span([1.0, 0.5])) == ("0.2", "0.5 to 1")
     # Of 100 with 1 in 32 each: at most 5 in 10,000 on either side of 0 to 10.
-    assert within_band("a", "b", hits=0, cells=100, chance=1 / 32).expected == "0 to 10 of 100"
-    passed = [within_band("a", "b", hits=h, cells=100, chance=1 / 32).passed for h in (0, 10, 11)]
-    assert passed == [True, True, False]
+    bands = [
+        within_band("a", "b", hits=h, cells=100, share=h / 100, chance=1 / 32) for h in (0, 10, 11)
+    ]
+    assert bands[0].expected == "0 to 10 of 100"
+    assert [gate.passed for gate in bands] == [True, True, False]
+    of_others = within_band("a", "b", hits=3, cells=100, share=0.97, chance=1 / 32)
+    assert not of_others.passed
+    assert of_others.found == "3 of 100, but 97 by the share"
+    # A third of 96 is no binary number.
+    assert counted(32, 96, share=1 / 3) == "32/96"
 
 
 def quick(monkeypatch: Patch) -> None:
@@ -332,7 +427,8 @@ def test_all_gates_in_one_report(monkeypatch: Patch, instruments: Any) -> None:
     assert report["reference"] is None
     assert set(report["gates"][0]) == {"gate", "of", "expected", "found", "passed"}
     of = [gate["of"] for gate in report["gates"] if gate["gate"] == "perfect"]
-    assert of == ["released", "corrected", "likelihood"]
+    averaged, areas = "likelihood, forms averaged", "likelihood, AUC"
+    assert of == ["released", "corrected", "likelihood", averaged, areas]
     report = check.run_gates(instruments["ipip_neo_120"], FORMS, settings)
     assert report["reference"]["level_in_sd"] == 0.8
     assert "Kajonius and Johnson" in report["reference"]["norms"]

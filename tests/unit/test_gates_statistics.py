@@ -146,3 +146,14 @@ def test_the_band_of_coverage() -> None:
     low, high = statistics.coverage_band(100)
     assert (low, high) == (87, 100)
     assert tail(low - 1) < 0.001 <= tail(low)
+
+
+def test_a_row_says_what_fewer_than_500_studies_leave_out() -> None:
+    few, all_of_them = (
+        statistics._coverage_gate(coverage.Coverage("S", 1.0, n, covered, 0, 0, 0.1), of="answers")
+        for n, covered in ((100, 87), (500, 459))
+    )
+    assert few.expected == "87 or more of 100 studies; 500 in the slow tests"
+    assert few.passed
+    assert all_of_them.expected == "460 to 490 of 500"
+    assert not all_of_them.passed

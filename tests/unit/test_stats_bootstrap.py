@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from synthetic_answers import answers_of, layout, noisy
 
-from mimic.stats.bootstrap import STEP, crossed_draws, resample_within
+from mimic.stats.bootstrap import STEP, Form, crossed_draws, resample_within
 from mimic.stats.fidelity import answer_fidelity
 from mimic.stats.stability import spread
 
@@ -36,6 +36,11 @@ def test_the_variance_of_a_mean_is_the_unbiased_estimate(units: int) -> None:
     assert means.var() == pytest.approx(values.var(ddof=1) / units, rel=0.04)
 
 
+def own_wordings(forms: tuple[Form, ...]) -> tuple[Form, ...]:
+    """The same forms with wordings of its own in each format."""
+    return tuple(form._replace(wording=f"{form.format}-{form.wording}") for form in forms)
+
+
 def test_crossed_weights_are_moved_by_the_step_and_blocks_share_them() -> None:
     forms, items = layout(per_trait=6, wordings=4)
     draws = crossed_draws(items=items, forms=forms, draws=200, seed=1)
@@ -56,6 +61,7 @@ def test_crossed_weights_are_moved_by_the_step_and_blocks_share_them() -> None:
         own = [n for n, form in enumerate(forms) if form.format == name]
         assert draws.forms[:, own].sum(axis=1) == pytest.approx(np.full(600, 8))
     assert draws.vary
+    assert draws.wordings == 4
     assert draws.notes == ()
 
 
@@ -64,9 +70,11 @@ def test_strata_name_one_column_for_each_unit() -> None:
     draws = crossed_draws(items=items, forms=forms, draws=5, seed=1)
     assert len(draws.strata["items"]) == 10
     assert draws.strata["items"][0] == (0, 2)
-    # Both orders of a wording are one unit.
-    assert draws.strata["forms"] == ((0, 2, 4), (6, 8, 10))
+    # Both orders of a wording, and all formats, are one unit.
+    assert draws.strata["forms"] == ((0, 2, 4),)
     assert draws.strata["seeds"] == ()
+    nested = crossed_draws(items=items, forms=own_wordings(forms), draws=5, seed=1)
+    assert nested.strata["forms"] == ((0, 2, 4), (6, 8, 10))
 
 
 def test_seeds_vary_from_five_up() -> None:
@@ -97,10 +105,37 @@ def test_orders_of_a_wording_and_items_of_a_cluster_move_together() -> None:
     assert len(np.unique(draws.items)) > 2
 
 
-def test_the_same_wording_name_in_two_formats_is_drawn_for_each() -> None:
+def test_a_wording_that_stands_in_all_formats_is_drawn_once_for_all() -> None:
     forms, items = layout()
     draws = crossed_draws(items=items, forms=forms, draws=50, seed=1)
-    assert not np.array_equal(draws.forms[:, :6], draws.forms[:, 6:])
+    assert np.array_equal(draws.forms[:, :6], draws.forms[:, 6:])
+    assert len(np.unique(draws.forms)) > 2
+    assert draws.wordings == 3
+
+
+def test_wordings_that_do_not_are_drawn_within_their_format() -> None:
+    forms, items = layout()
+    nested = crossed_draws(items=items, forms=own_wordings(forms), draws=50, seed=1)
+    assert not np.array_equal(nested.forms[:, :6], nested.forms[:, 6:])
+    assert nested.wordings == 6
+    # One wording stands in one of the formats only.
+    fewer = crossed_draws(items=items, forms=forms[:-2], draws=50, seed=1)
+    assert not np.array_equal(fewer.forms[:, :4], fewer.forms[:, 6:])
+    assert fewer.strata["forms"] == ((0, 2, 4), (6, 8))
+    assert fewer.wordings == 3
+
+
+def test_one_wording_has_the_draws_that_it_always_had() -> None:
+    """So the default study's figures are those of earlier releases."""
+    forms, items = layout(wordings=1)
+    draws = crossed_draws(items=items, forms=forms, draws=20, seed=1)
+    assert (draws.forms == 1).all()
+    assert draws.strata["forms"] == ()
+    assert draws.wordings == 0
+    assert draws.notes == tuple(
+        f"format {name} has one instruction wording, which cannot vary"
+        for name in ("digits", "letters")
+    )
 
 
 def test_the_layout_and_seed_alone_decide_the_draws() -> None:

@@ -26,6 +26,8 @@ from mimic.stats.simulate import (
 from mimic.stats.stability import signal, spread
 from mimic.stats.uniformity import constant_p, permutation_uniformity
 
+MANY_FORMATS = Layout(per_trait=4, formats=5, wordings=4)
+
 
 def population(**effects: float) -> Population:
     none = dict.fromkeys(
@@ -46,7 +48,11 @@ def test_simulated_answers_have_the_effects_that_they_were_given() -> None:
     ):
         y = simulate_answers(population(**{name: 0.5}), layout, generator=generator).run
         # The effect is the same along these axes, and its standard deviation is known.
-        assert np.ptp(y, axis=axes).max() < 1e-9 if axes else True
+        if axes:
+            assert np.ptp(y, axis=axes).max() < 1e-9
+        else:
+            # No two answers have anything in common.
+            assert len(np.unique(y)) == y.size
         assert y.std() == pytest.approx(0.5, rel=0.15)
     y = simulate_answers(population(signal=0.7), layout, generator=generator).run
     scores = np.stack([y[:, 0, layout.item_traits == t].mean(axis=1) for t in range(5)], axis=1)
@@ -57,8 +63,8 @@ def test_their_spread_and_reduction_are_those_of_the_population() -> None:
     layout = Layout(per_trait=40, formats=2, wordings=60)
     found = simulate_answers(POPULATION, layout, reduction=0.4, generator=np.random.default_rng(2))
     run, reference = (spread(y, layout.item_traits).mean() for y in found)
-    assert reference == pytest.approx(POPULATION.spread, rel=0.06)
-    assert run == pytest.approx(0.6 * POPULATION.spread, rel=0.06)
+    assert reference == pytest.approx(POPULATION.spread(layout), rel=0.06)
+    assert run == pytest.approx(0.6 * POPULATION.spread(layout), rel=0.06)
     # Half of what forms cause is common to both runs: √0.5² = 0.5 of the variance.
     main = [
         y.mean(axis=(0, 2))
@@ -67,6 +73,38 @@ def test_their_spread_and_reduction_are_those_of_the_population() -> None:
         )
     ]
     assert np.corrcoef(*main)[0, 1] == pytest.approx(0.5, abs=0.15)
+
+
+def test_what_formats_share_is_the_same_in_each_of_them() -> None:
+    layout = Layout(per_trait=40, formats=4, wordings=60)
+    for name in ("wording", "item_wording"):
+        for shared in (0.0, 0.5, 1.0):
+            y = simulate_answers(
+                population(**{name: 0.5, "shared": shared}),
+                layout,
+                generator=np.random.default_rng(5),
+            ).run
+            assert y.std() == pytest.approx(0.5, rel=0.15)
+            of_formats = y[0].reshape(4, 60, -1) - 3
+            found = np.corrcoef(of_formats[0].ravel(), of_formats[3].ravel())[0, 1]
+            assert found == pytest.approx(shared, abs=0.2)
+    y = simulate_answers(
+        population(residual=0.5, uneven=0.6, shared=1.0), layout, generator=np.random.default_rng(6)
+    ).run
+    of_forms = np.log(y.std(axis=(0, 2))).reshape(4, 60)
+    assert np.corrcoef(of_forms)[0, 1:] == pytest.approx(np.ones(3), abs=0.1)
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.5, 1.0])
+def test_the_spread_over_forms_that_share_wordings_is_smaller(shared: float) -> None:
+    layout = Layout(per_trait=4, formats=3, wordings=2)
+    effects = population(wording=0.4, item_wording=0.5, residual=0.3, shared=shared)
+    generator = np.random.default_rng(7)
+    squares = [
+        (spread(answers.run, layout.item_traits) ** 2).mean()
+        for answers in (simulate_answers(effects, layout, generator=generator) for _ in range(600))
+    ]
+    assert np.sqrt(np.mean(squares)) == pytest.approx(effects.spread(layout), rel=0.04)
 
 
 def test_unevenness_keeps_the_mean_square() -> None:
@@ -106,11 +144,39 @@ def test_intervals_of_few_items_and_wordings_hold_the_truth() -> None:
     assert sum(one.share for one in found) / 9 < 0.985
 
 
+@pytest.mark.parametrize("shared", [0.0, 1.0])
+def test_wordings_that_stand_in_all_formats_are_drawn_once_for_all(shared: float) -> None:
+    effects = replace(POPULATION, shared=shared)
+    for one in answer_coverage(effects, MANY_FORMATS, simulations=100, draws=60):
+        assert one.share > 0.86, one
+
+
+def test_drawn_within_formats_what_they_share_would_be_missed() -> None:
+    nested = replace(MANY_FORMATS, nested=True)
+    found = answer_coverage(replace(POPULATION, shared=1.0), nested, simulations=60, draws=60)
+    assert by_figure(found)["S, mean"] < 0.86
+    # Where each format has wordings, and effects, of its own, that is right.
+    apart, nested = replace(POPULATION, shared=0.0), replace(SMALL, nested=True)
+    found = answer_coverage(apart, nested, simulations=100, draws=60)
+    assert min(by_figure(found).values()) > 0.86
+
+
+def test_two_wordings_in_all_formats_give_no_interval_of_a_spread() -> None:
+    layout = Layout(per_trait=4, formats=2, wordings=2)
+    by_name = {one.figure: one for one in answer_coverage(POPULATION, layout, simulations=5)}
+    for figure in ("S, one trait", "S, mean", "reduction"):
+        one = by_name[figure]
+        assert one.covered + one.below + one.above == 0
+        assert np.isnan(one.width)
+    assert by_name["accuracy, mean"].covered >= 3
+
+
 def test_percentiles_do_not_which_is_why_they_were_given_up() -> None:
-    former = by_figure(answer_coverage(POPULATION, SMALL, method="former", simulations=60))
+    apart, nested = replace(POPULATION, shared=0.0), replace(SMALL, nested=True)
+    former = by_figure(answer_coverage(apart, nested, method="former", simulations=60))
     assert former["S, mean"] < 0.8
     rescaled = answer_coverage(
-        replace(POPULATION, signal=0.3), SMALL, method="percentiles", simulations=60
+        replace(apart, signal=0.3), nested, method="percentiles", simulations=60
     )
     assert by_figure(rescaled)["exact match"] < 0.85
     assert by_figure(rescaled)["AUC, mean"] < 0.6

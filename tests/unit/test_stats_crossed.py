@@ -173,12 +173,22 @@ def test_what_has_no_interval_says_why() -> None:
 
 
 def test_two_wordings_in_all_give_no_interval_of_a_spread_but_of_a_share() -> None:
-    draws = one_stratum(6, 2, draws=100)
     of_draws = np.random.default_rng(1).normal(0.5, 0.05, 300)
-    assert crossed_share(0.5, of_draws, draws=draws, n=1, profiles=16).low is not None
-    found = crossed_spread(0.5, of_draws, draws=draws, n=1)
-    assert (found.value, found.low) == (0.5, None)
-    assert "two instruction wordings" in str(found.reason)
+    forms, items = layout(wordings=2)
+    # In one format, in two, and in two with a third that has one of them.
+    odd = Form("odd", "odd", "w0", "published")
+    for draws in (
+        one_stratum(6, 2, draws=100),
+        crossed_draws(items=items, forms=forms, draws=100, seed=1),
+        crossed_draws(items=items, forms=(*forms, odd), draws=100, seed=1),
+    ):
+        assert crossed_share(0.5, of_draws, draws=draws, n=1, profiles=16).low is not None
+        found = crossed_spread(0.5, of_draws, draws=draws, n=1)
+        assert (found.value, found.low) == (0.5, None)
+        assert "two instruction wordings" in str(found.reason)
+    own = tuple(form._replace(wording=f"{form.format}{form.wording}") for form in forms)
+    four = crossed_draws(items=items, forms=own, draws=100, seed=1)
+    assert crossed_spread(0.5, of_draws, draws=four, n=1).low is not None
 
 
 def test_the_same_in_every_draw_is_an_interval_without_width_for_a_reduction() -> None:

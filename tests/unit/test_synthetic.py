@@ -21,6 +21,22 @@ from mimic.respondents.synthetic import (
 from mimic.stats.bootstrap import Form, Item
 from mimic.traits import ALL_PROFILES, TRAITS
 
+RESPONDENTS = (
+    synthetic.PERFECT,
+    synthetic.INVERTED,
+    *synthetic.CONSTANT,
+    synthetic.UNPARSED,
+    synthetic.RANDOM,
+    synthetic.ALL_HIGH,
+    synthetic.AT_THE_CUT,
+    synthetic.HALF_PERFECT,
+    synthetic.ORDER_BIASED,
+    synthetic.ACQUIESCENT,
+    synthetic.HALO,
+    synthetic.NOISY,
+    synthetic.SHRUNK,
+    synthetic.WORDING_SENSITIVE,
+)
 FORMS = tuple(
     Form(f"{fmt}-{wording}-{order}", fmt, wording, order)
     for fmt in ("digits", "letters")
@@ -50,7 +66,7 @@ def item_scores(agreement, asked):
     return np.stack(columns, axis=2)
 
 
-@pytest.mark.parametrize("respondent", synthetic.RESPONDENTS, ids=lambda one: one.name)
+@pytest.mark.parametrize("respondent", RESPONDENTS, ids=lambda one: one.name)
 def test_agreement_is_on_the_scale_and_its_seed_decides_it(respondent: Synthetic, asked) -> None:
     agreement = respondent.answer(asked, seed=3)
     assert agreement.shape == (32, 8, 120)
@@ -64,11 +80,11 @@ def test_chance_differs_between_seeds(asked) -> None:
     drawn = {"random", "half-perfect", "noisy", "shrunk", "wording-sensitive"}
     differ = {
         one.name
-        for one in synthetic.RESPONDENTS
+        for one in RESPONDENTS
         if not np.array_equal(one.answer(asked, seed=1), one.answer(asked, seed=2), equal_nan=True)
     }
     assert differ == drawn
-    assert len({one.name for one in synthetic.RESPONDENTS}) == len(synthetic.RESPONDENTS)
+    assert len({one.name for one in RESPONDENTS}) == len(RESPONDENTS)
 
 
 def test_perfect_and_inverted_by_hand(asked) -> None:

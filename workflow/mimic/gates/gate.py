@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from scipy.stats import binom
 
 # Figures of chance must lie in a band that holds them with this probability.
 SURE = 0.999
+_ROUNDING = 1e-6
 
 
 class Gate(NamedTuple):
@@ -37,7 +39,7 @@ def equal(gate: str, of: str, *, expected: str, found: str) -> Gate:
     return Gate(gate, of, expected, found, passed=expected == found)
 
 
-def within_band(gate: str, of: str, *, hits: int, cells: int, chance: float) -> Gate:
+def within_band(gate: str, of: str, *, hits: int, cells: int, share: float, chance: float) -> Gate:
     """A gate whose hits must lie in the exact 99.9 % binomial band.
 
     Where cells hit with different probabilities, their number varies less than a binomial one, so
@@ -47,13 +49,29 @@ def within_band(gate: str, of: str, *, hits: int, cells: int, chance: float) -> 
     ----------
     hits, cells
         Hits of independent cells.
+    share
+        The share of hits as it is reported, which must fit the hits.
     chance
         Their mean probability.
     """
     low, high = (int(bound) for bound in binom.interval(SURE, cells, chance))
+    found = f"{hits} of {cells}"
+    words = counted(hits, cells, share=share, between=" of ")
     return Gate(
-        gate, of, f"{low} to {high} of {cells}", f"{hits} of {cells}", passed=low <= hits <= high
+        gate,
+        of,
+        expected=f"{low} to {high} of {cells}",
+        found=words,
+        passed=low <= hits <= high and words == found,
     )
+
+
+def counted(hits: int, cells: int, *, share: float, between: str = "/") -> str:
+    """Hits of cells, and the share that is reported of them where it is another."""
+    words = f"{hits}{between}{cells}"
+    if math.isclose(share * cells, hits, abs_tol=_ROUNDING):
+        return words
+    return f"{words}, but {figure(share * cells)} by the share"
 
 
 def figure(value: float) -> str:

@@ -9,8 +9,8 @@ import numpy as np
 from scipy.stats import binom
 
 from mimic.gates.gate import Gate, within_band
-from mimic.gates.respondents import protocol_figures_of, repeated
-from mimic.gates.scoring import Scoring
+from mimic.gates.respondents import repeated
+from mimic.gates.scoring import Scoring, found_of
 from mimic.questionnaire.instruments import Norms
 from mimic.respondents.synthetic import HUMAN_LEVEL, Questionnaire, human_like, human_scores
 from mimic.traits import TRAITS
@@ -46,7 +46,7 @@ def human_gate(
     right = human_accuracy(norms, asked, scoring)
     expected = float(right.prod(axis=1).mean())
     often = repeated(asked, repeats)
-    found = protocol_figures_of(human_like(norms).answer(often, seed=seed), often, scoring)
+    found = found_of(human_like(norms).answer(often, seed=seed), often, scoring)
     row = {
         "protocol": scoring.protocol,
         "cut": scoring.cut_name,
@@ -54,7 +54,12 @@ def human_gate(
         "accuracy": dict(zip(TRAITS, right.mean(axis=0).round(_DECIMALS).tolist(), strict=True)),
     }
     gate = within_band(
-        "human-like", str(scoring), hits=found.hits, cells=found.cells, chance=expected
+        "human-like",
+        str(scoring),
+        hits=found.hits,
+        cells=found.cells,
+        share=found.share,
+        chance=expected,
     )
     return gate, row
 

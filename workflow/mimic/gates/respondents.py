@@ -1,13 +1,13 @@
-"""Gates of the protocols: respondents whose exact match or accuracy is known."""
+"""Gates of the protocols: respondents whose exact match, accuracy or AUC is known."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
-from mimic.gates.gate import Gate, equal, figure, within_band
-from mimic.gates.scoring import Scoring, answers_of, scores_of
-from mimic.metrics.questionnaire import exact_match
-from mimic.questionnaire.protocols import ProtocolFigures, protocol_figures
+from mimic.gates.gate import Gate, counted, equal, figure, span, within_band
+from mimic.gates.scoring import Scoring, fidelity_of, found_of, protocol_figures_of
 from mimic.respondents.synthetic import (
     ACCURACIES,
     AT_THE_CUT,
@@ -65,20 +65,11 @@ def respondent_gates(
         _at_random(asked, scoring, repeats=repeats, seed=seed),
         _half_perfect(asked, scoring, seed=seed),
     ]
+    if scoring.protocol == "likelihood":
+        gates += _averaged(asked, scoring)
+        if not scoring.by_norms:
+            gates += _areas(asked, scoring, seed=seed)
     return gates
-
-
-def protocol_figures_of(
-    agreement: np.ndarray, asked: Questionnaire, scoring: Scoring
-) -> ProtocolFigures:
-    """The figures of these answers under a protocol and cut."""
-    return protocol_figures(
-        scores_of(agreement, asked, protocol=scoring.protocol),
-        asked.item_traits,
-        asked.targets,
-        cut=scoring.cut,
-        protocol=scoring.protocol,
-    )
 
 
 def repeated(asked: Questionnaire, repeats: int) -> Questionnaire:
@@ -87,15 +78,9 @@ def repeated(asked: Questionnaire, repeats: int) -> Questionnaire:
 
 
 def _matched(agreement: np.ndarray, asked: Questionnaire, scoring: Scoring) -> str:
-    """Hits of cells; for likelihood by the metrics of a run too."""
-    found = protocol_figures_of(agreement, asked, scoring)
-    words = f"{found.hits}/{found.cells}"
-    if scoring.protocol == "likelihood":
-        share = exact_match(answers_of(agreement, asked), cut=scoring.cut)
-        hits = round(share * found.cells)
-        if hits != found.hits:
-            return f"{words}, but {hits}/{found.cells} in the metrics"
-    return words
+    """Hits of cells."""
+    found = found_of(agreement, asked, scoring)
+    return counted(found.hits, found.cells, share=found.share)
 
 
 def _each(found: list[str]) -> str:
@@ -116,18 +101,72 @@ def _unparsed(asked: Questionnaire, scoring: Scoring, *, one_each: str, none: st
 
 def _at_random(asked: Questionnaire, scoring: Scoring, *, repeats: int, seed: int) -> Gate:
     often = repeated(asked, repeats)
-    found = protocol_figures_of(RANDOM.answer(often, seed=seed), often, scoring)
+    found = found_of(RANDOM.answer(often, seed=seed), often, scoring)
     # However its decisions lean, the 32 profiles' chances add up to 1.
     chance = 1 / len(asked.profiles)
-    return within_band("random", str(scoring), hits=found.hits, cells=found.cells, chance=chance)
+    return within_band(
+        "random",
+        str(scoring),
+        hits=found.hits,
+        cells=found.cells,
+        share=found.share,
+        chance=chance,
+    )
 
 
 def _half_perfect(asked: Questionnaire, scoring: Scoring, *, seed: int) -> Gate:
-    found = protocol_figures_of(HALF_PERFECT.answer(asked, seed=seed), asked, scoring)
+    found = found_of(HALF_PERFECT.answer(asked, seed=seed), asked, scoring)
     known = [1 - share if scoring.protocol == "released" else share for share in ACCURACIES]
     return equal(
         "half-perfect",
         f"{scoring}, accuracy",
-        expected=", ".join(map(figure, known)),
-        found=", ".join(figure(share) for share in found.accuracy),
+        expected=_listed(known),
+        found=_listed(found.accuracy.tolist()),
     )
+
+
+def _averaged(asked: Questionnaire, scoring: Scoring) -> list[Gate]:
+    """Exact matches of trait scores averaged over forms."""
+    profiles = len(asked.profiles)
+    of = f"{scoring}, forms averaged"
+
+    def matched(respondent: Synthetic) -> str:
+        fit = fidelity_of(respondent.answer(asked, seed=0), asked, scoring)
+        return f"{figure(fit.exact_match_averaged[0] * profiles)}/{profiles}"
+
+    every = f"{profiles}/{profiles}"
+    gates = [
+        equal("perfect", of, expected=every, found=matched(PERFECT)),
+        equal("inverted", of, expected=f"0/{profiles}", found=matched(INVERTED)),
+        equal(
+            "constant 1 to 5",
+            of,
+            expected=f"1/{profiles} each",
+            found=_each([matched(respondent) for respondent in CONSTANT]),
+        ),
+    ]
+    if not scoring.by_norms:
+        gates.append(equal("at the cut", of, expected=every, found=matched(AT_THE_CUT)))
+    return gates
+
+
+def _areas(asked: Questionnaire, scoring: Scoring, *, seed: int) -> list[Gate]:
+    """AUCs, which have no cut."""
+    of = f"{scoring}, AUC"
+
+    def areas(respondent: Synthetic) -> list[float]:
+        found = fidelity_of(respondent.answer(asked, seed=seed), asked, scoring).auc[0]
+        return [float(area) for area in found]
+
+    blind = [area for respondent in CONSTANT for area in areas(respondent)]
+    return [
+        equal("perfect", of, expected="1", found=span(areas(PERFECT))),
+        equal("inverted", of, expected="0", found=span(areas(INVERTED))),
+        equal("constant 1 to 5", of, expected="0.5", found=span(blind)),
+        # Of 16 high and 16 low profiles whose scores are one of two, it is the accuracy.
+        equal("half-perfect", of, expected=_listed(ACCURACIES), found=_listed(areas(HALF_PERFECT))),
+    ]
+
+
+def _listed(values: Iterable[float]) -> str:
+    return ", ".join(map(figure, values))

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from mimic.metrics.answers import Answers
 from mimic.questionnaire.instruments import Instrument, cuts
-from mimic.questionnaire.protocols import PROTOCOLS, Protocol, item_scores
+from mimic.questionnaire.protocols import (
+    PROTOCOLS,
+    Protocol,
+    ProtocolFigures,
+    item_scores,
+    protocol_figures,
+)
 from mimic.questionnaire.scores import likelihood_scores
 from mimic.respondents.synthetic import Questionnaire, options_of, probabilities_of
 from mimic.stats.bootstrap import Form, Item
+from mimic.stats.fidelity import AnswerFidelity, answer_fidelity, trait_scores
+from mimic.stats.permutation import hit_counts
 from mimic.traits import ALL_PROFILES, TRAITS
 
 # Cuts, as the metrics name them.
@@ -42,6 +51,25 @@ class Scoring:
 
     def __str__(self) -> str:
         return f"{self.protocol}, norms" if self.by_norms else self.protocol
+
+
+class Found(NamedTuple):
+    """What is found of a respondent, by the functions that make a run's figures.
+
+    Attributes
+    ----------
+    hits, cells
+        Profile × form cells whose five decisions all fit, and all cells.
+    share
+        The exact match as it is reported.
+    accuracy
+        Share of cells whose decision on a trait fits, shape (5,).
+    """
+
+    hits: int
+    cells: int
+    share: float
+    accuracy: np.ndarray
 
 
 def scorings(instrument: Instrument) -> tuple[Scoring, ...]:
@@ -82,4 +110,46 @@ def answers_of(agreement: np.ndarray, asked: Questionnaire) -> Answers:
         mass=scored.mass,
         raw=scored.raw,
         y=scored.y,
+    )
+
+
+def found_of(agreement: np.ndarray, asked: Questionnaire, scoring: Scoring) -> Found:
+    """Exact match and accuracy of these answers, as the metrics make them.
+
+    Under ``likelihood`` the share is that of `answer_fidelity`, and the hits are those that the
+    permutation p rests on; under the other protocols both are of `protocol_figures`.
+    """
+    if scoring.protocol != "likelihood":
+        figures = protocol_figures_of(agreement, asked, scoring)
+        return Found(figures.hits, figures.cells, figures.exact_match, figures.accuracy)
+    answers = answers_of(agreement, asked)
+    profiles, forms, _ = asked.shape
+    decided = trait_scores(answers.y, answers.item_traits)[0] >= scoring.cut
+    blocks = np.repeat(np.arange(profiles), forms)
+    counts = hit_counts(decided.reshape(len(blocks), -1), blocks, answers.targets)
+    fit = fidelity_of(agreement, asked, scoring)
+    return Found(
+        hits=int(np.trace(counts)),
+        cells=len(blocks),
+        share=float(fit.exact_match[0]),
+        accuracy=fit.accuracy[0],
+    )
+
+
+def fidelity_of(agreement: np.ndarray, asked: Questionnaire, scoring: Scoring) -> AnswerFidelity:
+    """All figures that the metrics make of these answers under ``likelihood``."""
+    answers = answers_of(agreement, asked)
+    return answer_fidelity(answers.y, answers.item_traits, answers.targets, cut=scoring.cut)
+
+
+def protocol_figures_of(
+    agreement: np.ndarray, asked: Questionnaire, scoring: Scoring
+) -> ProtocolFigures:
+    """The figures of these answers under a protocol and cut."""
+    return protocol_figures(
+        scores_of(agreement, asked, protocol=scoring.protocol),
+        asked.item_traits,
+        asked.targets,
+        cut=scoring.cut,
+        protocol=scoring.protocol,
     )

@@ -15,8 +15,8 @@ class GatesSettings(Settings):
         ge=50,
         description="Simulated studies behind each coverage, respondents behind the uniformity of "
         "p, and forms at least that the random and the human-like respondent answer. From 500 the "
-        "studies are large and coverage must be 92 to 98 %, which takes minutes; fewer find "
-        "intervals that are much too narrow.",
+        "studies are large and coverage must be 92 to 98 %, which takes minutes and is what the "
+        "slow tests run; fewer only find intervals that are much too narrow, not ones too wide.",
     )
     seed: int = Field(
         1,

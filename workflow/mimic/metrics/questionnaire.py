@@ -72,8 +72,8 @@ def questionnaire_figures(
 
 def exact_match(answers: Answers, *, cut: np.ndarray) -> float:
     """Share of subject × form cells whose five decisions all fit."""
-    scores = trait_scores(answers.y, answers.item_traits)[0]
-    return float(((scores >= cut) == answers.targets[:, None]).all(axis=2).mean())
+    fit = answer_fidelity(answers.y, answers.item_traits, answers.targets, cut=cut)
+    return float(fit.exact_match[0])
 
 
 def acquiescence(answers: Answers) -> float | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from mimic.report.facts import context_name, context_words, contexts, target_contexts
 from mimic.report.numbers import Cell, Table, number, p_value, percent
+from mimic.stats.coherence import Togetherness
 from mimic.traits import TRAITS
 
 Run = dict[str, Any]
@@ -125,16 +126,16 @@ def coherence(study: dict[str, Any]) -> Table:
         for context in target_contexts(study):
             if context not in run["questionnaire"]:
                 continue
-            found = run["questionnaire"][context]["coherence"]
-            observed, product = found["observed"], found["independent"]
+            figures = run["questionnaire"][context]["coherence"]
+            found = Togetherness(figures["observed"], figures["independent"])
             table.rows.append(
                 [
                     Cell(run["run"]),
                     Cell(context),
-                    Cell(percent(observed)),
-                    Cell(percent(product)),
+                    Cell(percent(found.observed)),
+                    Cell(percent(found.independent)),
                     table.value(
-                        observed / product if product > 0 else None, reason="the product is 0"
+                        found.ratio if found.independent > 0 else None, reason="the product is 0"
                     ),
                 ]
             )

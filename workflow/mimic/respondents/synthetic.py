@@ -221,20 +221,3 @@ HALO = Synthetic("halo", _halo)
 NOISY = Synthetic("noisy", _noisy)
 SHRUNK = Synthetic("shrunk", lambda asked, rng: 3 + SHRINKAGE * (_noisy(asked, rng) - 3))
 WORDING_SENSITIVE = Synthetic("wording-sensitive", _wording_sensitive)
-
-RESPONDENTS = (
-    PERFECT,
-    INVERTED,
-    *CONSTANT,
-    UNPARSED,
-    RANDOM,
-    ALL_HIGH,
-    AT_THE_CUT,
-    HALF_PERFECT,
-    ORDER_BIASED,
-    ACQUIESCENT,
-    HALO,
-    NOISY,
-    SHRUNK,
-    WORDING_SENSITIVE,
-)

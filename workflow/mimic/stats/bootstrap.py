@@ -57,6 +57,8 @@ class Draws(NamedTuple):
     strata
         For each factor, the columns of its weights by stratum, one for each unit; strata with a
         single unit, which can't vary, are left out.
+    wordings
+        How many instruction wordings vary; one that stands in several formats counts once.
     notes
         What could not vary, in words.
     """
@@ -66,6 +68,7 @@ class Draws(NamedTuple):
     seeds: np.ndarray
     blocks: tuple[tuple[str, ...], ...]
     strata: Mapping[str, tuple[tuple[int, ...], ...]]
+    wordings: int
     notes: tuple[str, ...]
 
     @property
@@ -134,13 +137,15 @@ def crossed_draws(
 ) -> Draws:
     """Weights of the crossed bootstrap of item clusters, instruction wordings and training seeds.
 
-    Item clusters are drawn within trait × keying, instruction wordings within format, each
-    independently of the other (Owen 2007, Annals of Applied Statistics 1, 386-411: the product of
-    the weights of both factors), training seeds among each other where there are at least five.
-    Both option orders of a wording move together. Profiles are the whole population and stay
-    fixed. A cluster that holds both keyings is drawn among its like, so that it stays whole. The
-    weights depend on the layout and the seed alone: two runs that answered the same items in the
-    same forms share their draws.
+    Item clusters are drawn within trait × keying. Where every instruction wording stands in every
+    format, a wording is drawn once for all formats, since its words have the same effects in each
+    of them (decision 0010); otherwise wordings are drawn within format. Clusters and wordings are
+    drawn independently of each other (Owen 2007, Annals of Applied Statistics 1, 386-411: the
+    product of the weights of both factors), training seeds among each other where there are at
+    least five. Both option orders of a wording move together. Profiles are the whole population
+    and stay fixed. A cluster that holds both keyings is drawn among its like, so that it stays
+    whole. The weights depend on the layout and the seed alone: two runs that answered the same
+    items in the same forms share their draws.
 
     Parameters
     ----------
@@ -160,14 +165,14 @@ def crossed_draws(
     item_strata = [tuple(sorted(keyings[item.cluster])) for item in items]
     clusters = [item.cluster for item in items]
     formats = [form.format for form in forms]
-    wordings = [(form.format, form.wording) for form in forms]
+    wordings, form_strata = _form_units(forms)
     seeds_vary = seeds >= FEWEST_SEEDS
     seed_units = list(range(seeds)) if seeds_vary else [0] * seeds
 
     generator = np.random.default_rng(seed)
     drawn = {
         "items": resample_within(clusters, item_strata, draws=draws, generator=generator),
-        "forms": resample_within(wordings, formats, draws=draws, generator=generator),
+        "forms": resample_within(wordings, form_strata, draws=draws, generator=generator),
         "seeds": resample_within(seed_units, [0] * seeds, draws=draws, generator=generator),
     }
     blocks: tuple[tuple[str, ...], ...] = (("items",), ("forms",), ("items", "forms"))
@@ -191,6 +196,7 @@ def crossed_draws(
         notes.append(f"one item cluster each, which cannot vary: {', '.join(lone)}")
     if 1 < seeds < FEWEST_SEEDS:
         notes.append(f"{seeds} training seeds, which do not vary: {FEWEST_SEEDS} are needed")
+    varying = _columns(wordings, form_strata)
     return Draws(
         items=rows_of("items"),
         forms=rows_of("forms"),
@@ -198,11 +204,21 @@ def crossed_draws(
         blocks=blocks,
         strata={
             "items": _columns(clusters, item_strata),
-            "forms": _columns(wordings, formats),
+            "forms": varying,
             "seeds": _columns(seed_units, [0] * seeds),
         },
+        wordings=len({forms[column].wording for stratum in varying for column in stratum}),
         notes=tuple(notes),
     )
+
+
+def _form_units(forms: Sequence[Form]) -> tuple[list[Hashable], list[Hashable]]:
+    """The unit and the stratum of each form: what is drawn, and among what."""
+    pairs = {(form.format, form.wording) for form in forms}
+    formats, wordings = ({pair[place] for pair in pairs} for place in (0, 1))
+    if len(pairs) == len(formats) * len(wordings):
+        return [form.wording for form in forms], [0] * len(forms)
+    return [(form.format, form.wording) for form in forms], [form.format for form in forms]
 
 
 def _members(

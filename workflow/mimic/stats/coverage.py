@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
@@ -31,9 +32,17 @@ from mimic.stats.stability import reduction, spread
 # of n units.
 Method = Literal["score", "percentiles", "former"]
 
-# What the gates simulate: a weak signal, items that differ more than wordings.
+# What the gates simulate: a weak signal, items that differ more than wordings, and wordings half of
+# whose effects are the same in every format.
 POPULATION = Population(
-    signal=0.1, item=0.5, profile_item=0.4, wording=0.2, item_wording=0.3, residual=0.5, uneven=0.2
+    signal=0.1,
+    item=0.5,
+    profile_item=0.4,
+    wording=0.2,
+    item_wording=0.3,
+    residual=0.5,
+    uneven=0.2,
+    shared=0.5,
 )
 SMALL = Layout(per_trait=4, formats=2, wordings=3)
 MIDDLE = Layout(per_trait=12, formats=3, wordings=5)
@@ -55,7 +64,7 @@ class Coverage(NamedTuple):
     covered, below, above
         In how many the truth lay within the interval, below it, above it.
     width
-        The median width of the intervals.
+        The median width of the intervals; NaN if there are none.
     """
 
     figure: str
@@ -85,16 +94,16 @@ def answer_coverage(
     """Coverage of the 95 % intervals of answers.
 
     Items, wordings and answers are drawn anew for each simulated study, profiles stay. The truth of
-    S and of the reduction is the population's. That of exact match, accuracy and AUC, which depend
-    on how many items there are, is their expected value at this layout: the mean of the simulated
-    studies.
+    S and of the reduction follows from population and layout. That of exact match, accuracy and
+    AUC, which depend on how many items there are, is their expected value at this layout: the mean
+    of the simulated studies.
 
     Parameters
     ----------
     population, layout
         See `simulate_answers`.
     method
-        The package's intervals, or for comparison percentiles of the draws.
+        The package's intervals, or for comparison percentiles of draws within formats.
     true_reduction
         Of S, against the reference.
     simulations, draws
@@ -114,9 +123,10 @@ def answer_coverage(
         for figure, values in point.items():
             points[figure].append(float(values[0]))
             found[figure].append(estimate(figure, float(values[0])))
+    true_spread = population.spread(layout) * (1 - true_reduction)
     known = {
-        "S, one trait": population.spread * (1 - true_reduction),
-        "S, mean": population.spread * (1 - true_reduction),
+        "S, one trait": true_spread,
+        "S, mean": true_spread,
         "reduction": true_reduction,
     }
     return [
@@ -280,5 +290,5 @@ def _coverage(figure: str, truth: float, found: Iterable[Estimate]) -> Coverage:
         covered=int(((low <= truth) & (truth <= high)).sum()),
         below=int((truth < low).sum()),
         above=int((truth > high).sum()),
-        width=float(np.nanmedian(high - low)),
+        width=float(np.nanmedian(high - low)) if np.isfinite(high - low).any() else math.nan,
     )

@@ -160,7 +160,7 @@ def crossed_spread(
     """A figure above 0 (S) with a symmetric interval of its logarithm.
 
     The bounds are ``value · exp(±t √v)``, v being the variance relative to the square of the mean.
-    Where only one format has two wordings and none has more, there are none: S is nearly the same
+    Where just two wordings vary, in however many formats, there are none: S is nearly the same
     whichever of the two counts more.
 
     Parameters
@@ -173,7 +173,7 @@ def crossed_spread(
     found = _prepare(value, of_draws, draws, n=n, scale=np.square, reason=reason)
     if isinstance(found, Estimate):
         return found
-    if sum(len(stratum) - 1 for stratum in draws.strata["forms"]) == 1:
+    if draws.wordings == 2:
         return _without_bounds(value, n=n, reason=_TWO_WORDINGS)
     width = found.quantile(level) * math.sqrt(found.variance)
     low, high = value * math.exp(-width), value * math.exp(width)

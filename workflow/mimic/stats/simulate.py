@@ -22,6 +22,9 @@ class Layout:
         Items for each trait, every second one minus-keyed, each its own cluster.
     formats, wordings
         Formats, and instruction wordings in each; one option order.
+    nested
+        Whether each format has wordings of its own, so that they are drawn within formats. The
+        same wordings stand in every format otherwise.
     profiles
         16 or 32.
     """
@@ -29,6 +32,7 @@ class Layout:
     per_trait: int
     formats: int
     wordings: int
+    nested: bool = False
     profiles: int = 16
 
     @property
@@ -43,11 +47,13 @@ class Layout:
     @property
     def forms(self) -> tuple[Form, ...]:
         """The forms, by format."""
-        return tuple(
-            Form(f"f{fmt}w{wording}", f"f{fmt}", f"w{wording}", "published")
-            for fmt in range(self.formats)
-            for wording in range(self.wordings)
-        )
+        forms = []
+        for fmt in range(self.formats):
+            for wording in range(self.wordings):
+                name = f"f{fmt}w{wording}"
+                words = name if self.nested else f"w{wording}"
+                forms.append(Form(name, f"f{fmt}", words, "published"))
+        return tuple(forms)
 
     @property
     def item_traits(self) -> np.ndarray:
@@ -84,6 +90,9 @@ class Population:
     common
         Share of the variance of `wording`, `item_wording` and `uneven` that two runs have in
         common.
+    shared
+        Share of the variance of what differs from form to form (`wording`, `item_wording`, the
+        forms' part of `uneven`) that belongs to the wording and is the same in all formats.
     """
 
     signal: float
@@ -94,11 +103,19 @@ class Population:
     residual: float
     uneven: float
     common: float = 0.5
+    shared: float = 0.0
 
-    @property
-    def spread(self) -> float:
-        """S: the standard deviation over forms, root mean square over items and profiles."""
-        return math.sqrt(self.wording**2 + self.item_wording**2 + self.residual**2)
+    def spread(self, layout: Layout) -> float:
+        """S: the standard deviation over forms, root mean square over items and profiles.
+
+        Of F formats × V wordings, what the formats share varies among V wordings, not among FV
+        forms: the variance over forms with FV − 1 in its denominator holds F (V − 1)/(FV − 1) of
+        it on average.
+        """
+        forms = layout.formats * layout.wordings
+        among_wordings = layout.formats * (layout.wordings - 1) / (forms - 1)
+        kept = 1 - self.shared + self.shared * among_wordings
+        return math.sqrt(kept * (self.wording**2 + self.item_wording**2) + self.residual**2)
 
 
 class Answers(NamedTuple):
@@ -137,21 +154,30 @@ def simulate_answers(
         + population.item * generator.standard_normal(items)
         + population.profile_item * generator.standard_normal((profiles, items))
     )
-    shared = [
-        math.sqrt(population.common) * generator.standard_normal(shape)
-        for shape in ((forms, 1), (forms, items), (forms, 1), (1, items))
-    ]
+
+    def of_forms(columns: int) -> np.ndarray:
+        own = generator.standard_normal((forms, columns))
+        if population.shared == 0:
+            return own
+        of_wordings = generator.standard_normal((layout.wordings, columns))
+        same = np.tile(of_wordings, (layout.formats, 1))
+        return math.sqrt(population.shared) * same + math.sqrt(1 - population.shared) * own
+
+    def effects() -> tuple[np.ndarray, ...]:
+        return of_forms(1), of_forms(items), of_forms(1), generator.standard_normal((1, items))
+
+    in_common = effects()
 
     def one_run(factor: float) -> np.ndarray:
-        of_forms, of_both, uneven_forms, uneven_items = (
-            effect + math.sqrt(1 - population.common) * generator.standard_normal(effect.shape)
-            for effect in shared
+        wording, item_wording, uneven_forms, uneven_items = (
+            math.sqrt(population.common) * common + math.sqrt(1 - population.common) * own
+            for common, own in zip(in_common, effects(), strict=True)
         )
         scores = generator.standard_normal((profiles, forms, items))
         # exp(u h − u²) has mean square 1.
         u = population.uneven
         scores *= population.residual * np.exp(u * (uneven_forms + uneven_items) - 2 * u**2)
-        scores += population.wording * of_forms + population.item_wording * of_both
+        scores += population.wording * wording + population.item_wording * item_wording
         scores *= factor
         scores += steady[:, None, :]
         return scores
