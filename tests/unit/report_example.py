@@ -165,7 +165,10 @@ def _questionnaire(method: str, context: str) -> dict[str, Any]:
         spread = SPREAD[method] * (0.85 + 0.075 * place) + shift
         flat = method == "orpo" and trait == "agreeableness"
         traits[trait] = {
-            "spread": spread,
+            "spread": estimate(spread, half=0.05, n=64, interval=crossed),
+            "reduction": None
+            if method == "base"
+            else estimate(0.25, half=0.1, n=64, interval=crossed),
             "signal": 0.0 if flat else signal,
             "crosstalk": {
                 other: 0.03 * (i - place) / 5 for i, other in enumerate(TRAITS) if other != trait
@@ -213,7 +216,9 @@ def _questionnaire(method: str, context: str) -> dict[str, Any]:
                 "factor": factor,
                 "spread": 0.52 * factor,
                 "reduction": 0.02,
-                "noise_to_signal": dict.fromkeys(TRAITS, 26.0),
+                "traits": {
+                    t: {"spread": 0.26, "signal": 0.01, "noise_to_signal": 26.0} for t in TRAITS
+                },
             },
             "more_stable": None if base else dict.fromkeys(TRAITS, method == "dpo"),
         },
@@ -239,7 +244,8 @@ def _about_essays(method: str) -> dict[str, Any]:
     stability = figures["stability"]
     stability["more_stable"] = None
     if stability["shrunk_base"]:
-        stability["shrunk_base"]["noise_to_signal"] = dict.fromkeys(TRAITS, None)
+        unknown_too = {"spread": 0.26, "signal": None, "noise_to_signal": None}
+        stability["shrunk_base"]["traits"] = dict.fromkeys(TRAITS, unknown_too)
     for trait in TRAITS:
         stability["traits"][trait] |= unknown | {
             "crosstalk": {other: None for other in TRAITS if other != trait}

@@ -145,14 +145,17 @@ def test_correlations_without_variation_are_drawn_as_a_dash() -> None:
 def test_stability_by_trait_has_both_ratios_and_the_verdict() -> None:
     table = tables_stability.stability(example_study(), "none")
     assert len(table.rows) == 20
-    expected = ["tiny-dpo-s1", "openness", "0.26", "0.90", "0.3", "26.0", "yes"]
-    assert texts(row_of(table, "tiny-dpo-s1")) == expected
+    dpo = row_of(table, "tiny-dpo-s1", "openness")
+    assert texts(dpo)[2:] == ["0.26", "25.0 %", "0.90", "0.3", "0.26", "0.01", "yes"]
+    assert details(dpo[2]) == ["[0.21, 0.31]"]
+    assert details(dpo[3]) == ["[15.0, 35.0]"]
     base = row_of(table, "tiny-base-s1")
-    assert texts(base)[-2:] == ["–", "–"]
+    assert texts(base)[-3:] == ["–", "–", "–"]
+    assert texts(base)[3] == "–"
     assert note_of(table, base[-1]) == "The base is what the others are compared with."
     flat = row_of(table, "tiny-orpo-s1", "agreeableness")
-    assert (flat[4].text, flat[6].text) == ("–", "no")
-    assert note_of(table, flat[4]) == "The target has no effect on this trait."
+    assert (flat[5].text, flat[-1].text) == ("–", "no")
+    assert note_of(table, flat[5]) == "The target has no effect on this trait."
 
 
 def test_components_mark_negatives_and_say_what_is_missing() -> None:

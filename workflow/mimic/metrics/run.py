@@ -47,7 +47,11 @@ def main(job: Job) -> None:
         base = load_answers(base_path.with_name("answers.parquet"))
         check_same_layout(answers, base, context=context)
         questionnaire[context] = questionnaire_figures(
-            answers, None if is_base else base, cuts=cuts, resampling=resampling
+            answers,
+            None if is_base else base,
+            cuts=cuts,
+            resampling=resampling,
+            unit="essays" if context == "human" else "profiles",
         )
         if context != "human":
             questionnaire[context] |= reliability_figures(answers)

@@ -42,15 +42,15 @@ def stability(study: dict[str, Any], context: str) -> Drawing:
                 marks.diamond(left, shrunk["spread"], rows[0])
             for trait, row in zip(TRAITS, rows[1:], strict=True):
                 values = part["traits"][trait]
-                if values["spread"] is not None:
-                    marks.dot(left, values["spread"], row, run, filled=True)
+                if values["spread"]["value"] is not None:
+                    marks.dot(left, values["spread"]["value"], row, run, filled=True)
                 noise = values["noise_to_signal"]
                 if noise is None:
                     marks.nothing(right, row, "no signal")
                     continue
                 marks.dot(right, noise, row, run, filled=values["signal"] > 0)
-                if shrunk is not None and shrunk["noise_to_signal"].get(trait) is not None:
-                    marks.diamond(right, shrunk["noise_to_signal"][trait], row)
+                if shrunk is not None and shrunk["traits"][trait]["noise_to_signal"] is not None:
+                    marks.diamond(right, shrunk["traits"][trait]["noise_to_signal"], row)
         left.set_yticks(ticks, labels)
         marks.rank_labels(left)
         left.set_ylim(max(ticks) + 0.6, -0.6)
@@ -68,7 +68,8 @@ def stability(study: dict[str, Any], context: str) -> Drawing:
             title=f"Stability by run, {context_words(study, context)}",
             caption="Large dot: mean over the traits with its 95 % interval; small dots: one trait "
             "each. Diamond: the base with its answers shrunk towards the middle as far as the "
-            "run’s are, because shrinking alone lowers S. A run is more stable in earnest only "
+            "run’s are, because shrinking alone lowers S; the base as it is where the run’s "
+            "are further out. A run is more stable in earnest only "
             "where S/|B| falls too. Hollow dots: the signal B points away from the target.",
             description="Mean spread: " + "; ".join(said) + ".",
         )

@@ -71,7 +71,7 @@ def linking_by_trait(study: dict[str, Any]) -> Table:
                     Cell(trait),
                     table.share(part["accuracy"][trait]),
                     table.plain(part["auc"][trait]),
-                    table.value(values["spread"], reason="a single form has no spread over forms"),
+                    table.plain(values["spread"]),
                     table.value(values["signal"], reason=_FEW),
                     table.value(
                         values["noise_to_signal"],
