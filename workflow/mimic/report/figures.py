@@ -10,10 +10,12 @@ import numpy as np
 from mimic.report import marks
 from mimic.report.facts import (
     ESSAYS,
+    by_share,
     context_name,
     context_words,
     contexts,
     essay_words,
+    share_in,
     with_context,
 )
 from mimic.report.marks import WIDTH, Run
@@ -80,6 +82,9 @@ def exact_match(study: dict[str, Any]) -> Drawing:
     parts = [*contexts(study), "texts"]
     runs = study["runs"]
     constant = runs[0]["baselines"]["constant_profile"]
+    always = "; ".join(
+        f"{percent(share)} ({', '.join(wheres)})" for share, wheres in by_share(study, constant)
+    )
     uniform = runs[0]["baselines"]["uniform"]
     with style():
         canvas, axes = plt.subplots(
@@ -95,10 +100,12 @@ def exact_match(study: dict[str, Any]) -> Drawing:
                 "texts, read by the judge" if part == "texts" else context_words(study, part)
             )
             axis.axvline(100 * uniform, color=INK, linewidth=1.0, linestyle=(0, (2, 2)))
-            if part != ESSAYS:
-                axis.axvline(
-                    100 * constant, color=MUTED, linewidth=1.0, linestyle=(0, (5, 2, 1, 2))
-                )
+            axis.axvline(
+                100 * share_in(constant, part),
+                color=MUTED,
+                linewidth=1.0,
+                linestyle=(0, (5, 2, 1, 2)),
+            )
             for row, run in enumerate(runs):
                 source = run["texts"] if part == "texts" else run["questionnaire"].get(part)
                 match = source["exact_match"] if source else {"value": None}
@@ -118,8 +125,8 @@ def exact_match(study: dict[str, Any]) -> Drawing:
             title="Exact match by run",
             caption=f"Dot and line: exact match with its 95 % interval. Dotted line: a profile "
             f"drawn at random, {percent(uniform, 3)}. Dash-dotted line: always one and "
-            f"the same of the targets, {percent(constant)}. Upright stroke: the base model with "
-            f"the prompt alone.{_about_essays(study)}",
+            f"the same profile, the commonest of those scored, {always}. Upright stroke: the base "
+            f"model with the prompt alone.{_about_essays(study)}",
             description="Exact match: " + "; ".join(said) + ".",
         )
 

@@ -56,10 +56,12 @@ def answer(study: dict[str, Any]) -> Answer:
     points.append(("Accurate: texts", _accuracy(study, found, "texts")))
     if ESSAYS in contexts(study):
         points.append(("Links essays to traits", _accuracy(study, found, ESSAYS)))
-    if trained and target_contexts(study):
+    if _is_compared(study):
         points.append(("Stable", [_stability(run, target_contexts(study)) for run in trained]))
     if trained:
         points.append(("Learned", _learned(trained)))
+    if found:
+        points.append(("What that rests on", [_evidence(found, compared=_is_compared(study))]))
     return Answer(_headline(study, trained, found), points)
 
 
@@ -93,6 +95,21 @@ def failures(study: dict[str, Any]) -> list[str]:
             name = check_name(study, check)
             lines.append(f"{check['run']}: the check “{name}” failed. {check['detail']}.")
     return lines
+
+
+def _is_compared(study: dict[str, Any]) -> bool:
+    """Whether any run's stability is compared with its base's."""
+    return any(map(is_trained, study["runs"])) and bool(target_contexts(study))
+
+
+def _evidence(found: list[Test], *, compared: bool) -> str:
+    """What the words of the box stand for."""
+    rule = "; “more stable” is a rule, not a test" if compared else ""
+    return (
+        "Exploratory: the tests were not named before the study. “More often than chance” means "
+        f"that p is at most {percent(ALPHA, 0)} after Holm’s correction over all {len(found)} "
+        f"tests of exact match at the primary cut{rule}."
+    )
 
 
 def _headline(study: dict[str, Any], trained: list[Run], found: list[Test]) -> str:
