@@ -210,6 +210,8 @@ def test_answer_names_the_strong_run_alone() -> None:
     )
     words = " ".join(line for _, lines in found.points for line in lines)
     assert "Only before that correction: tiny-sft-s1." in words
+    said = words.replace("\xa0", " ")
+    assert "at random fits in 3.1 %, always the same one in up to 25.0 %." in said
     assert "Exploratory: the tests were not named before the study." in words
     # Four runs, three contexts and texts, of which orpo's have no figure.
     assert "after Holm’s correction over all 15 tests" in words
@@ -257,6 +259,7 @@ def test_limits_follow_the_study() -> None:
     assert "trained runs were tested against their base, and not against each other" in small
     assert "tiny-dpo-s1: 3 of 32 cells of profile and situation have one text" in small
     assert "no interval here holds it" in small
+    assert "leave out what the study can’t vary: format s1 has one instruction wording" in small
     second = copy.deepcopy(study["runs"][1]) | {"run": "tiny-sft-s2", "seed": 2}
     study["runs"].append(second)
     large = " ".join(limits(study, {"models": {"big": {"parameters": 7000}}}))

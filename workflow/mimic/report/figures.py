@@ -117,7 +117,8 @@ def exact_match(study: dict[str, Any]) -> Drawing:
                     axis.plot(100 * prompt, row, "|", color=INK, markersize=13, markeredgewidth=1.3)
             axis.set_yticks(range(len(runs)), [run["run"] for run in runs])
             axis.set_ylim(len(runs) - 0.4, -0.6)
-            axis.set_xlim(left=-0.5)
+        # Once all is drawn: a limit set sooner would cut the intervals of the panels below.
+        axes[-1, 0].set_xlim(left=-0.5)
         axes[-1, 0].set_xlabel("exact match, % (all five decisions fit)")
         return finish(
             canvas,

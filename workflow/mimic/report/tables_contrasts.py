@@ -23,7 +23,8 @@ def against_base(study: dict[str, Any]) -> Table:
         "Runs against their base. Differences of exact match are in percentage points; S/|B| is "
         "here the mean of S over traits by the mean of |B|. p, two-sided: how often runs whose "
         "labels are swapped within profiles differ at least as much. Exploratory: not corrected, "
-        "and beside no null adapter a difference can come from training on any essays.",
+        "and without a null adapter a difference can come from training on any essays. Where both "
+        "runs have next to no signal B, S/|B| is large and says little.",
         ["Run", "In", "Difference of exact match", "Difference of S/|B|"],
     )
     for run in filter(is_trained, study["runs"]):

@@ -17,6 +17,7 @@ from mimic.report.facts import (
     is_trained,
     learning,
     listed,
+    share_in,
     target_contexts,
     tests,
 )
@@ -197,12 +198,13 @@ def _accuracy(study: dict[str, Any], found: list[Test], where: str) -> list[str]
     part = best.run["texts"] if where == "texts" else best.run["questionnaire"][where]
     bounds = interval(part["exact_match"], scale=100, digits=1)
     figure = f"{percent(best.value)}{f' {bounds}' if bounds else ''}, {p_value(best.p)}"
-    uniform = percent(best.run["baselines"]["uniform"])
+    baselines = best.run["baselines"]
+    constant = percent(share_in(baselines["constant_profile"], where))
     sure = [test.run["run"] for test in here if test.adjusted <= ALPHA]
     alone = [test.run["run"] for test in here if test.p <= ALPHA < test.adjusted]
     lines = [
         f"The highest exact match is {figure} ({best.run['run']}); a profile drawn at random fits "
-        f"in {uniform}."
+        f"in {percent(baselines['uniform'])}, always the same one in up to {constant}."
     ]
     lines.append(
         f"Above chance: {listed(sure)}, after correction for {len(found)} tests."

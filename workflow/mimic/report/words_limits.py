@@ -88,7 +88,8 @@ def _design_limits(study: dict[str, Any]) -> list[str]:
             f"In {percent(part['reworded'])} of its presentations an item stood in a rewording. "
             "Norms, where they give the cut, are those of the original words."
         )
-    notes = dict.fromkeys(note for found in asked.values() for note in found["notes"])
+    answered = [*asked.values(), *study["runs"][0]["generated"].values()]
+    notes = dict.fromkeys(note for found in answered for note in found["notes"])
     if notes:
         lines.append(
             f"The intervals of the answers leave out what the study can’t vary: {'; '.join(notes)}."
