@@ -67,7 +67,7 @@ def write_probabilities(path: Path) -> Path:
             "deleted": 1,
             **{t: 0.7 if high else 0.4 for t, high in zip(TRAITS, profile.levels, strict=True)},
         }
-        for profile in balanced_profiles(16)
+        for profile in balanced_profiles(16)[:8]
         for sample in (0, 1)
     ]
     pd.DataFrame(rows).to_csv(path, index=False)
@@ -159,9 +159,18 @@ def test_a_run_and_its_base_in_one_study(files: dict[str, Path], tmp_path: Path)
     assert baselines["modal_profile"] == {
         "profile": "O+C+E+A+N+",
         "share_of_essays": 0.06451612903,
-        "share": 0.0625,
+        "questionnaire": {"none": 0.0625, "own": 0.0625},
+        "texts": 0.125,
     }
-    assert baselines["constant_profile"] == 0.0625
+    # Eight profiles were written for.
+    shares = {"questionnaire": {"none": 0.0625, "own": 0.0625}, "texts": 0.125}
+    assert baselines["constant_profile"] == shares
+    against = run["questionnaire"]["own"]["against_base"]
+    assert against["exact_match"] == {"difference": 0.0, "p_value": 1.0}
+    assert against["noise_to_signal"]["difference"] < 0
+    assert against["noise_to_signal"]["p_value"] <= 0.01
+    assert run["texts"]["against_base"] == {"exact_match": {"difference": 0.0, "p_value": 1.0}}
+    assert base["questionnaire"]["own"]["against_base"] is base["texts"]["against_base"] is None
     base_match = base["questionnaire"]["none"]["exact_match"]["value"]
     assert baselines["prompt_only"] == {
         "questionnaire": {"none": base_match, "own": base_match},

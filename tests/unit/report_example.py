@@ -146,8 +146,16 @@ def _run(method: str) -> dict[str, Any]:
         "texts": _texts(method),
         "baselines": {
             "uniform": 0.03125,
-            "constant_profile": 0.0625,
-            "modal_profile": {"profile": "O+C+E+A+N-", "share_of_essays": 0.0542, "share": 0.0},
+            "constant_profile": {
+                "questionnaire": {"none": 0.0625, "own": 0.0625, "human": 0.25},
+                "texts": 0.125,
+            },
+            "modal_profile": {
+                "profile": "O+C+E+A+N-",
+                "share_of_essays": 0.0542,
+                "questionnaire": {"none": 0.0, "own": 0.0, "human": 0.125},
+                "texts": 0.0,
+            },
             "prompt_only": {"questionnaire": {"none": 0.03125, "own": 0.0344}, "texts": 0.0469},
             "null_adapter": "not run",
         },
@@ -165,7 +173,10 @@ def _questionnaire(method: str, context: str) -> dict[str, Any]:
         spread = SPREAD[method] * (0.85 + 0.075 * place) + shift
         flat = method == "orpo" and trait == "agreeableness"
         traits[trait] = {
-            "spread": spread,
+            "spread": estimate(spread, half=0.05, n=64, interval=crossed),
+            "reduction": None
+            if method == "base"
+            else estimate(0.25, half=0.1, n=64, interval=crossed),
             "signal": 0.0 if flat else signal,
             "crosstalk": {
                 other: 0.03 * (i - place) / 5 for i, other in enumerate(TRAITS) if other != trait
@@ -213,13 +224,16 @@ def _questionnaire(method: str, context: str) -> dict[str, Any]:
                 "factor": factor,
                 "spread": 0.52 * factor,
                 "reduction": 0.02,
-                "noise_to_signal": dict.fromkeys(TRAITS, 26.0),
+                "traits": {
+                    t: {"spread": 0.26, "signal": 0.01, "noise_to_signal": 26.0} for t in TRAITS
+                },
             },
             "more_stable": None if base else dict.fromkeys(TRAITS, method == "dpo"),
         },
         **parts.scoring(EXACT[method] + shift),
         "published_stability": parts.published_stability(SPREAD[method] + shift, base=base),
         **parts.reliability(SIGNAL[method], flat=method == "orpo"),
+        "against_base": None if base else parts.against_base(EXACT[method] - EXACT["base"]),
         "coherence": parts.coherence(accuracy, EXACT[method], flat=method == "orpo"),
         "acquiescence": 3.12,
         "order_asymmetry": None if context == "own" else 0.21,
@@ -230,7 +244,7 @@ def _questionnaire(method: str, context: str) -> dict[str, Any]:
 def _about_essays(method: str) -> dict[str, Any]:
     """Eight essays of seven profiles: too few to tell the traits' signals apart."""
     figures = _questionnaire(method, "human")
-    for part in ("icc", "icc_within", "components", "coherence"):
+    for part in ("icc", "icc_within", "components", "coherence", "against_base"):
         del figures[part]
     crossed = "crossed bootstrap"
     exact = estimate(0.139 if method == "dpo" else 0.021, half=0.02, n=96, interval=crossed)
@@ -239,7 +253,8 @@ def _about_essays(method: str) -> dict[str, Any]:
     stability = figures["stability"]
     stability["more_stable"] = None
     if stability["shrunk_base"]:
-        stability["shrunk_base"]["noise_to_signal"] = dict.fromkeys(TRAITS, None)
+        unknown_too = {"spread": 0.26, "signal": None, "noise_to_signal": None}
+        stability["shrunk_base"]["traits"] = dict.fromkeys(TRAITS, unknown_too)
     for trait in TRAITS:
         stability["traits"][trait] |= unknown | {
             "crosstalk": {other: None for other in TRAITS if other != trait}
@@ -267,8 +282,13 @@ def _texts(method: str) -> dict[str, Any]:
             "auc": dict.fromkeys(TRAITS, missing),
             "mean_auc": missing,
             "copied_exact_match": None,
+            "notes": [],
+            "against_base": {
+                "exact_match": {"difference": None, "p_value": None, "reason": "no texts"}
+            },
         }
     strong = method == "dpo"
+    contrast = {"difference": 0.2321, "p_value": 0.0003} if strong else parts.NO_DIFFERENCE
     match = estimate(0.279 if strong else 0.0469, half=0.04, n=64, interval=bootstrap)
     return {
         "texts": 64,
@@ -279,5 +299,9 @@ def _texts(method: str) -> dict[str, Any]:
         "mean_accuracy": estimate(accuracy, half=0.03, n=64, interval=bootstrap),
         "auc": {t: estimate(accuracy + 0.03, half=0.07, n=64, interval=bootstrap) for t in TRAITS},
         "mean_auc": estimate(accuracy + 0.03, half=0.04, n=64, interval=bootstrap),
+        "notes": ["3 of 32 cells of profile and situation have one text, which cannot vary"]
+        if strong
+        else [],
+        "against_base": None if method == "base" else {"exact_match": contrast},
         "copied_exact_match": estimate(0.333, half=0.3, n=3, interval="wilson") if strong else None,
     }

@@ -6,6 +6,7 @@ from typing import Any
 
 from mimic.traits import TRAITS
 
+NO_DIFFERENCE = {"difference": 0.0, "p_value": 1.0}
 NORMS, PUBLISHED = "norms of the original form", "3.0, as published"
 SOURCES = (
     "own target",
@@ -39,10 +40,32 @@ def scoring(exact: float) -> dict[str, Any]:
         "cut": NORMS,
         "other_cuts": {PUBLISHED: {"value": exact / 2, "hits": 3, "p_value": 0.2345}},
         "sensitivity": {
-            "argmax": {"exact_match": exact * 0.9, "mean_auc": 0.61},
+            "argmax": {"exact_match": exact * 0.9, "mean_auc": 0.61, "stability": _scored(0.2)},
             "agreement_corrected": {"reason": "openness has no minus-keyed item"},
-            "low_mass_left_out": {"left_out": 0.042, "exact_match": exact, "mean_auc": None},
+            "low_mass_left_out": {
+                "left_out": 0.042,
+                "exact_match": exact,
+                "mean_auc": None,
+                "stability": _scored(None),
+            },
         },
+    }
+
+
+def _scored(signal: float | None) -> dict[str, Any]:
+    ratio = None if signal is None else 0.5 / signal
+    one = {"spread": 0.5, "signal": signal, "noise_to_signal": ratio}
+    return {trait: dict(one) for trait in TRAITS}
+
+
+def against_base(difference: float) -> dict[str, Any]:
+    """A run's differences from its base; orpo's signal is none at all."""
+    noise: dict[str, Any] = {"difference": -25.61, "p_value": 0.0002}
+    if difference < 0:
+        noise = {"difference": None, "p_value": None, "reason": "a run has no signal at all"}
+    return {
+        "exact_match": {"difference": difference, "p_value": 0.0001 if difference > 0.5 else 0.4},
+        "noise_to_signal": noise,
     }
 
 
@@ -145,26 +168,38 @@ def scales(rows: int = 320) -> dict[str, Any]:
 def generated(hits: int) -> dict[str, Any]:
     """Answers in words of 4 targets in 3 formats; `hits` of 12 cells fit under corrected."""
 
+    def at_cut(found: int, accuracy: float) -> dict[str, Any]:
+        match = estimate(found / 12, half=0.2, n=12, interval="crossed bootstrap")
+        match |= {"hits": found, "cells": 12, "p_value": 0.0417 if found > 6 else 0.9}
+        fixed = "neither item clusters nor instruction wordings can vary"
+        each = {"value": accuracy, "low": None, "high": None, "interval": "none", "n": 12}
+        by_trait = {trait: each | {"reason": fixed} for trait in TRAITS}
+        return {"exact_match": match, "accuracy": by_trait}
+
     def figures(found: int, *, accuracy: float, undecided: float) -> dict[str, Any]:
-        match = {"value": found / 12, "low": None, "high": None, "interval": "none", "n": 12}
-        match |= {"reason": "one wording for each format, which cannot vary"}
-        return {
-            "exact_match": match | {"hits": found, "cells": 12},
-            "accuracy": dict.fromkeys(TRAITS, accuracy),
+        areas: dict[str, Any] = dict.fromkeys(TRAITS, accuracy)
+        return at_cut(found, accuracy) | {
+            "other_cuts": {},
+            "auc": areas | ({"openness": None} if undecided else {}),
+            "mean_auc": None if undecided else accuracy,
             "parsed": 0.925,
             "undecided": undecided,
         }
 
+    corrected = figures(hits, accuracy=0.729, undecided=0.05)
+    corrected["other_cuts"] = {NORMS: at_cut(hits - 1, 0.6)}
     return {
         "profiles": 4,
         "items": 20,
         "forms": ["s1", "s2", "s3"],
         "answers": 240,
+        "constant_profile": 0.25,
         "unparsed": {"no option": 12, "no lead-in": 6},
         "protocols": {
             "released": figures(0, accuracy=0.271, undecided=0.0),
-            "corrected": figures(hits, accuracy=0.729, undecided=0.05),
+            "corrected": corrected,
         },
+        "notes": ["format s1 has one instruction wording, which cannot vary"],
     }
 
 

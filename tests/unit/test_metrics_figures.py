@@ -13,9 +13,10 @@ import pytest
 from synthetic_answers import answers_of, at_random, constant, follows, noisy
 
 from mimic.metrics.answers import Answers, check_same_layout, load_answers
+from mimic.metrics.baselines import by_source, constant_share, modal_profile
 from mimic.metrics.questionnaire import acquiescence, order_asymmetry, questionnaire_figures
 from mimic.metrics.resampling import Resampling
-from mimic.metrics.run import modal_profile, rounded
+from mimic.metrics.run import rounded
 from mimic.metrics.study import judge_check, learning_checks, mass_checks
 from mimic.metrics.texts import load_probabilities, text_exact_match, text_figures
 from mimic.traits import TRAITS, Profile, balanced_profiles
@@ -256,6 +257,18 @@ def test_intervals_of_texts_by_how_many_there_are() -> None:
     assert one_each["mean_auc"]["low"] is None
 
 
+def test_cells_left_with_one_text_are_noted() -> None:
+    texts = texts_of(samples=2)
+    assert text_figures(texts, FAST)["notes"] == []
+    texts.loc[[0, 4, 5], "copied"] = 1
+    # Of texts 4 and 5 both are copies, of 0 and 1 one is.
+    assert text_figures(texts, FAST)["notes"] == [
+        "1 of 31 cells of profile and situation have one text, which cannot vary"
+    ]
+    # Where no cell can vary, the figures themselves say so.
+    assert text_figures(texts_of(samples=1), FAST)["notes"] == []
+
+
 def test_copied_texts_are_judged_separately() -> None:
     texts = texts_of(samples=2)
     texts.loc[:9, list(TRAITS)] = 1 - texts.loc[:9, list(TRAITS)]
@@ -288,14 +301,16 @@ def test_modal_profile_is_over_all_essays(tmp_path: Path) -> None:
     levels = [Profile.parse(label).levels for label in ("O+C-E+A-N+", "O-C-E-A-N-", "O+C-E+A-N+")]
     table = pd.DataFrame(levels, columns=list(TRAITS)).astype(int)
     table.to_csv(tmp_path / "essays.csv")
-    found = modal_profile(tmp_path / "essays.csv", targets={"O+C-E+A-N+", "O-C-E-A-N-"})
-    assert found == {
-        "profile": "O+C-E+A-N+",
-        "share_of_essays": pytest.approx(2 / 3),
-        "share": 0.5,
+    found = modal_profile(tmp_path / "essays.csv")
+    assert found == {"profile": "O+C-E+A-N+", "share_of_essays": pytest.approx(2 / 3)}
+
+
+def test_one_profile_for_everything_gets_what_is_asked_of_each_source() -> None:
+    asked = {"none": ["a", "b", "c", "d"], "human": ["a", "b", "b"]}
+    assert by_source(constant_share, asked, ["a", "b"] * 4) == {
+        "questionnaire": {"none": 1 / 4, "human": 2 / 3},
+        "texts": 1 / 2,
     }
-    other = modal_profile(tmp_path / "essays.csv", targets={"O-C-E-A-N-"})
-    assert other["share"] == 0
 
 
 def test_rounding_keeps_ten_digits_and_no_negative_zero() -> None:

@@ -6,7 +6,15 @@ import pytest
 import report_example_parts as parts
 from report_example import example_study
 
-from mimic.report import tables, tables_answers, tables_checks, tables_essays, tables_stability
+from mimic.report import (
+    tables,
+    tables_answers,
+    tables_checks,
+    tables_contrasts,
+    tables_essays,
+    tables_protocols,
+    tables_stability,
+)
 from mimic.report.figures_structure import coherence, components, group_of, shares
 from mimic.report.numbers import Cell, Table
 from mimic.traits import TRAITS
@@ -38,12 +46,13 @@ def test_linking_scores_essays_against_their_labels() -> None:
     assert details(dpo[3]) == ["[11.9, 15.9]", "p = 0.0004"]
     assert "target" not in " ".join(table.columns)
     # Eight essays of seven profiles: two share one, so that saying it always fits in 2 of 8.
-    assert "can fit in at least 25.0 %" in table.caption.replace("\xa0", " ")
+    assert "every essay fits in at most 25.0 %" in table.caption.replace("\xa0", " ")
 
 
 def test_linking_of_as_many_profiles_as_essays_is_exact() -> None:
     study = example_study()
     study["runs"][0]["questionnaire"]["human"]["profiles"] = 8
+    study["runs"][0]["baselines"]["constant_profile"]["questionnaire"]["human"] = 1 / 8
     assert "every essay fits in 12.5 %" in tables_essays.linking(study).caption.replace("\xa0", " ")
 
 
@@ -67,36 +76,97 @@ def test_many_essays_have_a_signal() -> None:
 
 
 def test_protocols_stand_side_by_side() -> None:
-    table = tables_answers.protocols(example_study(), "none")
+    table = tables_protocols.protocols(example_study(), "none")
     assert table.columns == [
         "Run",
         "likelihood, cut: norms of the original form",
         "likelihood, cut: 3.0, as published",
-        "released",
-        "corrected",
+        "released, cut: 3.0, as published",
+        "corrected, cut: 3.0, as published",
+        "corrected, cut: norms of the original form",
         "Parsed answers",
         "Unparsed, by reason",
     ]
     dpo = row_of(table, "tiny-dpo-s1")
-    assert texts(dpo)[1:-1] == ["61.2 %", "30.6 %", "0.0 %", "75.0 %", "92.5 %"]
+    assert texts(dpo)[1:-1] == ["61.2 %", "30.6 %", "0.0 %", "75.0 %", "66.7 %", "92.5 %"]
     assert dpo[-1].text == "no option 12; no lead-in 6"
-    assert details(dpo[4]) == ["9 of 12", "5.0 % undecided"]
-    assert note_of(table, dpo[4]) == "No interval: one wording for each format, which cannot vary."
+    assert details(dpo[1]) == ["p = 0.0001"]
+    assert details(dpo[4]) == ["[55.0, 95.0]", "p = 0.0417", "9 of 12", "5.0 % undecided"]
     for words in ("inverted direction", "our instruments", "in kind only", "never mixed"):
         assert words in table.caption
+    chance = "one and the same of the targets fits in 25.0 %, where a profile drawn at random fits"
+    assert chance in table.caption.replace("\xa0", " ")
+    assert "with 4 targets p is hardly below 1/24" in table.caption
+
+
+def test_many_targets_leave_p_free() -> None:
+    study = example_study()
+    for run in study["runs"]:
+        run["generated"]["none"]["profiles"] = 16
+    assert "hardly below" not in tables_protocols.protocols(study, "none").caption
 
 
 def test_a_protocol_that_was_not_asked_for_has_no_column() -> None:
     study = example_study()
     for run in study["runs"]:
         del run["generated"]["none"]["protocols"]["released"]
-    assert "released" not in tables_answers.protocols(study, "none").columns
+    columns = tables_protocols.protocols(study, "none").columns
+    assert not any(column.startswith("released") for column in columns)
 
 
 def test_accuracy_of_each_protocol_by_trait() -> None:
-    table = tables_answers.protocol_accuracy(example_study(), "none")
-    assert texts(row_of(table, "tiny-dpo-s1", "released"))[2:] == ["27.1 %"] * 5
-    assert texts(row_of(table, "tiny-dpo-s1", "corrected"))[2:] == ["72.9 %"] * 5
+    table = tables_protocols.accuracy(example_study(), "none")
+    released = row_of(table, "tiny-dpo-s1", "released, cut: 3.0, as published")
+    assert texts(released)[2:] == [*["27.1 %"] * 5, "0.27"]
+    assert details(released[2]) == ["AUC 0.27"]
+    assert note_of(table, released[2]).startswith("No interval: neither item clusters")
+    corrected = row_of(table, "tiny-dpo-s1", "corrected, cut: 3.0, as published")
+    assert texts(corrected)[2:] == [*["72.9 %"] * 5, "–"]
+    assert details(corrected[2]) == ["no AUC"]
+    norms = row_of(table, "tiny-dpo-s1", "corrected, cut: norms of the original form")
+    assert texts(norms)[2] == "60.0 %"
+    assert len(table.rows) == 4 * 3
+
+
+def test_runs_are_shown_against_their_base() -> None:
+    study = example_study()
+    table = tables_contrasts.against_base(study)
+    assert all(row[0].text != "tiny-base-s1" for row in table.rows)
+    assert len(table.rows) == 3 * 3
+    dpo = row_of(table, "tiny-dpo-s1", "questionnaire alone")
+    assert texts(dpo)[2:] == ["+58.1", "−25.6"]
+    assert [details(cell) for cell in dpo[2:]] == [["p = 0.0001"], ["p = 0.0002"]]
+    wrote = row_of(table, "tiny-dpo-s1", "texts")
+    assert texts(wrote)[2:] == ["+23.2", "–"]
+    assert note_of(table, wrote[3]) == "Texts have no forms to spread over."
+    orpo = row_of(table, "tiny-orpo-s1", "questionnaire alone")
+    assert texts(orpo)[2:] == ["−0.5", "–"]
+    assert note_of(table, orpo[3]) == "A run has no signal at all."
+    assert texts(row_of(table, "tiny-sft-s1", "texts"))[2] == "0.0"
+    assert "Exploratory" in table.caption
+    assert tables_contrasts.is_tested(study)
+    assert not tables_contrasts.is_tested(study | {"runs": study["runs"][:1]})
+
+
+def test_a_single_form_has_no_difference_of_its_spread() -> None:
+    study = example_study()
+    del study["runs"][2]["questionnaire"]["own"]["against_base"]["noise_to_signal"]
+    table = tables_contrasts.against_base(study)
+    cell = row_of(table, "tiny-dpo-s1", "questionnaire after the run’s own text")[3]
+    assert note_of(table, cell) == "A single form has no spread over forms."
+
+
+def test_each_trait_has_an_area_without_a_cut() -> None:
+    study = example_study()
+    table = tables_contrasts.by_trait(study, "own")
+    dpo = row_of(table, "tiny-dpo-s1", "extraversion")
+    assert texts(dpo)[2:] == ["90.5 %", "0.93"]
+    assert details(dpo[3]) == ["[0.85, 1.01]"]
+    wrote = tables_contrasts.by_trait(study, "texts")
+    assert texts(row_of(wrote, "tiny-dpo-s1", "openness"))[2:] == ["79.0 %", "0.82"]
+    missing = row_of(wrote, "tiny-orpo-s1", "openness")[3]
+    assert note_of(wrote, missing) == "High or low targets are missing."
+    assert len(table.rows) == len(wrote.rows) == 20
 
 
 def test_sensitivity_holds_every_choice() -> None:
@@ -112,6 +182,25 @@ def test_sensitivity_holds_every_choice() -> None:
     assert note_of(table, dpo[5]) == "Openness has no minus-keyed item."
     assert details(dpo[6]) == ["no AUC", "4.2 % left out"]
     assert texts(row_of(table, "tiny-dpo-s1", "composed essays"))[2] == "13.9 %"
+
+
+def test_sensitivity_of_stability_sets_other_scores_beside_the_main_ones() -> None:
+    table = tables_answers.sensitivity_of_stability(example_study())
+    dpo = row_of(table, "tiny-dpo-s1", "none")
+    assert texts(dpo)[2:] == ["0.31", "0.50", "–", "0.50"]
+    assert details(dpo[2]) == ["B 0.72", "S/|B| 0.4"]
+    assert details(dpo[3]) == ["B 0.20", "S/|B| 2.5"]
+    assert note_of(table, dpo[4]) == "Openness has no minus-keyed item."
+    assert details(dpo[5]) == ["no B", "no S/|B|"]
+    # Few essays do not tell the traits apart.
+    assert details(row_of(table, "tiny-dpo-s1", "composed essays")[2]) == ["no B", "no S/|B|"]
+
+
+def test_forms_averaged_stand_beside_exact_match() -> None:
+    table = tables.results(example_study(), "none")
+    place = table.columns.index("Forms averaged")
+    assert texts(row_of(table, "tiny-dpo-s1"))[place] == "61.2 %"
+    assert "Forms averaged" not in " ".join(tables_answers.answering(example_study()).columns)
 
 
 def test_low_mass_everywhere_leaves_no_figure() -> None:
@@ -145,14 +234,17 @@ def test_correlations_without_variation_are_drawn_as_a_dash() -> None:
 def test_stability_by_trait_has_both_ratios_and_the_verdict() -> None:
     table = tables_stability.stability(example_study(), "none")
     assert len(table.rows) == 20
-    expected = ["tiny-dpo-s1", "openness", "0.26", "0.90", "0.3", "26.0", "yes"]
-    assert texts(row_of(table, "tiny-dpo-s1")) == expected
+    dpo = row_of(table, "tiny-dpo-s1", "openness")
+    assert texts(dpo)[2:] == ["0.26", "25.0 %", "0.90", "0.3", "0.26", "0.01", "yes"]
+    assert details(dpo[2]) == ["[0.21, 0.31]"]
+    assert details(dpo[3]) == ["[15.0, 35.0]"]
     base = row_of(table, "tiny-base-s1")
-    assert texts(base)[-2:] == ["–", "–"]
+    assert texts(base)[-3:] == ["–", "–", "–"]
+    assert texts(base)[3] == "–"
     assert note_of(table, base[-1]) == "The base is what the others are compared with."
     flat = row_of(table, "tiny-orpo-s1", "agreeableness")
-    assert (flat[4].text, flat[6].text) == ("–", "no")
-    assert note_of(table, flat[4]) == "The target has no effect on this trait."
+    assert (flat[5].text, flat[-1].text) == ("–", "no")
+    assert note_of(table, flat[5]) == "The target has no effect on this trait."
 
 
 def test_components_mark_negatives_and_say_what_is_missing() -> None:
@@ -252,6 +344,19 @@ def test_scales_say_why_omega_is_missing() -> None:
 def test_checks_name_the_essays_of_their_context() -> None:
     table = tables_checks.checks(example_study())
     assert "option mass, context composed essays" in [row[1].text for row in table.rows]
+
+
+def test_one_profile_for_everything_has_a_row_for_each_share() -> None:
+    table = tables.baselines(example_study())
+    constant = [row for row in table.rows if row[0].text == "constant profile"]
+    assert [texts(row)[1] for row in constant] == ["6.2 %", "25.0 %", "12.5 %"]
+    assert [row[2].text.split("; ")[1] for row in constant] == [
+        "questionnaire alone, questionnaire after the run’s own text",
+        "questionnaire about a composed essay",
+        "texts",
+    ]
+    modal = [texts(row)[1] for row in table.rows if row[0].text == "modal profile"]
+    assert modal == ["0.0 %", "12.5 %"]
 
 
 def test_baselines_hold_the_respondent_of_the_norms() -> None:

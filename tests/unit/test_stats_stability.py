@@ -127,6 +127,17 @@ def test_a_shrunk_respondent_spreads_less_but_is_not_more_stable() -> None:
     assert shrunk == pytest.approx(run)
 
 
+def test_a_run_of_more_extreme_answers_is_compared_with_the_base_as_it_is() -> None:
+    base = answers_of(noisy(strength=0.5, sd=0.4, seed=3))
+    # Half the noise and the same signal, but high on every item.
+    run = answers_of(noisy(strength=0.5, sd=0.2, seed=4)).y + 1.2
+    assert np.abs(run - 3).mean() > 2 * np.abs(base.y - 3).mean()
+    factor, shrunk = shrink(base.y, run)
+    assert factor == 1.0
+    assert shrunk == pytest.approx(base.y)
+    assert more_stable(stability(base, run), stability(base, shrunk)).all()
+
+
 def test_less_noise_at_the_same_signal_is_more_stable() -> None:
     noisier, steadier = (
         stability(answers_of(noisy(strength=0.5, sd=sd, seed=3))) for sd in (0.4, 0.2)

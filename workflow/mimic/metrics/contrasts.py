@@ -6,9 +6,11 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from mimic.metrics.answers import Answers
 from mimic.metrics.resampling import Resampling
+from mimic.metrics.texts import uncopied_hits
 from mimic.stats.fidelity import trait_scores
 from mimic.stats.permutation import run_swap_p
 from mimic.stats.stability import mean_noise_to_signal, profile_parts
@@ -44,6 +46,39 @@ def contrast_figures(
             resampling,
         )
     return figures
+
+
+def text_contrast(run: pd.DataFrame, base: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:
+    """Difference of a run from its base in exact match of texts, with a two-sided p.
+
+    The texts of a profile move together. Copied texts are left out, and so are profiles of which
+    either run has no other text. Exploratory: not corrected.
+
+    Parameters
+    ----------
+    run, base
+        What `mimic.metrics.texts.load_probabilities` gave.
+    resampling
+        Permutations and seed.
+
+    Returns
+    -------
+    dict
+        ``exact_match``: difference and p-value, or why there is none.
+    """
+    first, second = uncopied_hits(run), uncopied_hits(base)
+    both = first.index.intersection(second.index)
+    if both.empty:
+        reason = "no profile has texts of both runs that are not copied"
+        return {"exact_match": {"difference": None, "p_value": None, "reason": reason}}
+    own, other = (found.loc[both].to_numpy(dtype=np.float64) for found in (first, second))
+    return {"exact_match": _contrast(own, other, _share, resampling)}
+
+
+def _share(parts: np.ndarray) -> np.ndarray:
+    """Hits over texts, from both by profile: shape (…, profiles, 2) → (…,)."""
+    hits, texts = np.moveaxis(parts.sum(axis=-2), -1, 0)
+    return np.asarray(hits / texts)
 
 
 def _contrast(first: np.ndarray, second: np.ndarray, figure: Any, resampling: Resampling) -> Any:

@@ -2,25 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from mimic.questionnaire.protocols import item_scores, protocol_figures
-from mimic.stats.intervals import wilson
+from mimic.metrics.baselines import constant_share
+from mimic.metrics.resampling import Resampling
+from mimic.questionnaire.protocols import decisions, item_scores, protocol_figures, trait_scores
+from mimic.stats.bootstrap import Draws, Form, Item, crossed_draws
+from mimic.stats.crossed import crossed_share
+from mimic.stats.fidelity import auc
+from mimic.stats.permutation import permutation_p
 from mimic.traits import TRAITS, Profile, design_matrix
 
-_COLUMNS = ("profile", "item", "trait", "keyed", "form", "option", "reason")
-# As published; the protocols have one cut.
-PUBLISHED_CUT = 3.0
+_COLUMNS = ("profile", *Item._fields, "form", "format", "option", "reason")
+# The only one of ``released``, and the first of ``corrected``.
+PUBLISHED_CUT = "3.0, as published"
 Generated = Literal["released", "corrected"]
 
 
-def generated_figures(path: Path, protocols: Sequence[Generated]) -> dict[str, Any]:
+class _Asked(NamedTuple):
+    """What was answered: options 0 to 5 in published order, shape (profiles, forms, items).
+
+    Attributes
+    ----------
+    option
+        Those.
+    items
+        What the last axis stands for.
+    targets
+        High as True, shape (profiles, 5).
+    draws
+        Of the crossed bootstrap.
+    """
+
+    option: np.ndarray
+    items: list[Item]
+    targets: np.ndarray
+    draws: Draws
+
+    @property
+    def item_traits(self) -> np.ndarray:
+        """Each item's trait as its position in `TRAITS`, shape (items,)."""
+        return np.array([TRAITS.index(item.trait) for item in self.items])
+
+
+def generated_figures(
+    path: Path,
+    protocols: Sequence[Generated],
+    *,
+    cuts: Mapping[str, np.ndarray],
+    resampling: Resampling,
+) -> dict[str, Any]:
     """The figures of each protocol, from one set of answers.
+
+    ``released`` has the published cut alone, ``corrected`` also the others. Intervals are those of
+    the crossed bootstrap, in which item clusters vary; a format has one wording, which can't.
 
     Parameters
     ----------
@@ -28,6 +69,10 @@ def generated_figures(path: Path, protocols: Sequence[Generated]) -> dict[str, A
         A ``generated.parquet``.
     protocols
         Those of ``released`` and ``corrected`` that are asked for.
+    cuts
+        By name, for each trait, shape (5,), the published one among them.
+    resampling
+        Draws, permutations and seed.
 
     Raises
     ------
@@ -39,48 +84,126 @@ def generated_figures(path: Path, protocols: Sequence[Generated]) -> dict[str, A
     if missing:
         raise ValueError(f"{path}: no column {', '.join(missing)}; answer again")
     labels = sorted({Profile.parse(label) for label in table["profile"]}, reverse=True)
-    forms, items = sorted(set(table["form"])), sorted(set(table["item"]))
-    described = table.drop_duplicates("item").set_index("item").loc[items]
+    forms = [
+        Form(form, name, "published", "published")
+        for form, name in sorted(_rows(table, "form", "format"))
+    ]
+    items = sorted({Item(*row) for row in _rows(table, *Item._fields)})
     wide = table.set_index(["profile", "form", "item"])["option"]
-    index = pd.MultiIndex.from_product([list(map(str, labels)), forms, items])
+    names = [list(map(str, labels)), [form.form for form in forms], [item.item for item in items]]
+    index = pd.MultiIndex.from_product(names)
     if not wide.index.is_unique or len(wide) != len(index):
         raise ValueError(
             f"{path}: {len(wide)} answers, but {len(labels)} profiles × {len(forms)} formats × "
             f"{len(items)} items are {len(index)}; each must be answered once"
         )
-    option = wide.reindex(index).to_numpy().reshape(len(labels), len(forms), len(items))
-    keyed = (described["keyed"] == "plus").to_numpy()
-    traits = np.array([TRAITS.index(trait) for trait in described["trait"]])
-    targets = design_matrix(labels) > 0
+    asked = _Asked(
+        option=wide.reindex(index).to_numpy().reshape(tuple(map(len, names))),
+        items=items,
+        targets=design_matrix(labels) > 0,
+        draws=crossed_draws(items=items, forms=forms, draws=resampling.draws, seed=resampling.seed),
+    )
     reasons = table.loc[table["option"] == 0, "reason"].value_counts().sort_index()
     return {
         "profiles": len(labels),
         "items": len(items),
-        "forms": forms,
+        "forms": names[1],
         "answers": len(table),
+        "constant_profile": constant_share(names[0]),
         "unparsed": {str(reason): int(count) for reason, count in reasons.items()},
-        "protocols": {
-            protocol: _figures(option, keyed, traits, targets, protocol) for protocol in protocols
+        "protocols": {name: _figures(asked, name, cuts, resampling) for name in protocols},
+        "notes": list(asked.draws.notes),
+    }
+
+
+def _rows(table: pd.DataFrame, *columns: str) -> list[tuple[str, ...]]:
+    distinct = table[list(columns)].drop_duplicates()
+    return list(distinct.itertuples(index=False, name=None))
+
+
+def _figures(
+    asked: _Asked,
+    protocol: Generated,
+    cuts: Mapping[str, np.ndarray],
+    resampling: Resampling,
+) -> dict[str, Any]:
+    keyed = np.array([item.keyed == "plus" for item in asked.items])
+    y = item_scores(asked.option, keyed, protocol=protocol)
+    of_draws = _drawn_scores(y, asked, protocol)
+    scores = trait_scores(y, asked.item_traits, protocol=protocol)
+    at_cuts = {
+        name: _at_cut(scores, of_draws, asked, cut=cut, protocol=protocol, resampling=resampling)
+        for name, cut in cuts.items()
+        if protocol == "corrected" or name == PUBLISHED_CUT
+    }
+    found = protocol_figures(
+        y, asked.item_traits, asked.targets, cut=cuts[PUBLISHED_CUT], protocol=protocol
+    )
+    areas = _areas(scores, asked.targets)
+    return {
+        **at_cuts.pop(PUBLISHED_CUT),
+        "other_cuts": at_cuts,
+        "auc": dict(zip(TRAITS, areas, strict=True)),
+        "mean_auc": None if None in areas else float(np.mean(np.array(areas, dtype=float))),
+        "parsed": found.parsed,
+        "undecided": found.undecided,
+    }
+
+
+def _at_cut(
+    scores: np.ndarray,
+    of_draws: np.ndarray,
+    asked: _Asked,
+    *,
+    cut: np.ndarray,
+    protocol: Generated,
+    resampling: Resampling,
+) -> dict[str, Any]:
+    """Exact match and accuracy at one cut, with intervals and the p-value of exact match."""
+    decided = decisions(scores, cut=cut, protocol=protocol)
+    drawn = decisions(of_draws, cut=cut, protocol=protocol)
+    targets, profiles = asked.targets[:, None, :], len(asked.targets)
+    fits, drawn_fits = decided == targets, drawn == targets
+    cells = decided.shape[0] * decided.shape[1]
+    # Row: the profile that was asked for; column: the target that its cells are held against.
+    counts = (decided[:, None] == asked.targets[None, :, None]).all(axis=3).sum(axis=2)
+
+    def share(value: float, in_draws: np.ndarray) -> dict[str, Any]:
+        found = crossed_share(value, in_draws, draws=asked.draws, n=cells, profiles=profiles)
+        return found.as_dict()
+
+    exact = share(fits.all(axis=2).mean(), drawn_fits.all(axis=3).mean(axis=(1, 2)))
+    p_value = permutation_p(counts, permutations=resampling.permutations, seed=resampling.seed)
+    return {
+        "exact_match": exact | {"hits": int(np.trace(counts)), "cells": cells, "p_value": p_value},
+        "accuracy": {
+            trait: share(fits[:, :, t].mean(), drawn_fits[:, :, :, t].mean(axis=(1, 2)))
+            for t, trait in enumerate(TRAITS)
         },
     }
 
 
-def _figures(
-    option: np.ndarray,
-    keyed: np.ndarray,
-    traits: np.ndarray,
-    targets: np.ndarray,
-    protocol: Generated,
-) -> dict[str, Any]:
-    y = item_scores(option, keyed, protocol=protocol)
-    found = protocol_figures(y, traits, targets, cut=PUBLISHED_CUT, protocol=protocol)
-    match = {"value": found.exact_match, "low": None, "high": None, "interval": "none"}
-    match |= {"n": found.cells, "reason": "one wording for each format, which cannot vary"}
-    if option.shape[1] == 1:
-        match = wilson(hits=found.hits, n=found.cells).as_dict()
-    return {
-        "exact_match": match | {"hits": found.hits, "cells": found.cells},
-        "accuracy": dict(zip(TRAITS, found.accuracy.tolist(), strict=True)),
-        "parsed": found.parsed,
-        "undecided": found.undecided,
-    }
+def _drawn_scores(y: np.ndarray, asked: _Asked, protocol: Generated) -> np.ndarray:
+    """`trait_scores` under the items' weights in each draw, shape (draws, profiles, forms, 5)."""
+    answered = ~np.isnan(y)
+    columns = []
+    for trait in range(len(TRAITS)):
+        own = asked.item_traits == trait
+        weights = asked.draws.items[:, own].T
+        count = answered[:, :, own] @ weights
+        total = np.where(answered, y, 0.0)[:, :, own] @ weights
+        empty = np.full_like(total, 0.0 if protocol == "released" else math.nan)
+        columns.append(np.moveaxis(np.divide(total, count, out=empty, where=count > 0), -1, 0))
+    # Rounded as trait_scores are.
+    return np.round(np.stack(columns, axis=-1), 9)
+
+
+def _areas(scores: np.ndarray, targets: np.ndarray) -> list[float | None]:
+    """AUC of each trait, scores averaged over the formats that have one; None where none has."""
+    counted = np.ma.masked_invalid(scores).mean(axis=1)
+    areas: list[float | None] = []
+    for trait in range(len(TRAITS)):
+        column = np.ma.filled(counted[:, trait], math.nan)
+        area = auc(np.round(column, 9)[None], targets[:, trait])[0]
+        areas.append(float(area) if math.isfinite(area) else None)
+    return areas

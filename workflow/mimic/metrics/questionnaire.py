@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,16 +10,15 @@ import numpy as np
 
 from mimic.metrics.answers import Answers
 from mimic.metrics.resampling import Resampling
-from mimic.metrics.sensitivity import LEAST_MASS, published_figures, sensitivity_figures
+from mimic.metrics.sensitivity import published_figures, sensitivity_figures
+from mimic.metrics.stability import stability_figures
 from mimic.stats.bootstrap import Draws, crossed_draws
-from mimic.stats.crossed import crossed_reduction, crossed_share, crossed_spread
-from mimic.stats.fidelity import answer_fidelity, average_forms, trait_scores
+from mimic.stats.crossed import crossed_share
+from mimic.stats.fidelity import answer_fidelity, trait_scores
 from mimic.stats.intervals import Estimate, wilson
 from mimic.stats.permutation import hit_counts, permutation_p
-from mimic.stats.stability import Stability, more_stable, reduction, shrink, signal, spread
+from mimic.stats.sensitivity import LEAST_MASS, agreement_index
 from mimic.traits import TRAITS
-
-_ONE_FORM = "a single form has no spread over forms"
 
 
 def questionnaire_figures(
@@ -28,6 +27,7 @@ def questionnaire_figures(
     *,
     cuts: Mapping[str, np.ndarray],
     resampling: Resampling,
+    unit: str = "profiles",
 ) -> dict[str, Any]:
     """All figures of one context.
 
@@ -41,6 +41,8 @@ def questionnaire_figures(
         By name, for each trait, shape (5,); the first is the primary one.
     resampling
         Draws, permutations and seed.
+    unit
+        What the subjects are, in the plural.
     """
     draws = crossed_draws(
         items=answers.items, forms=answers.forms, draws=resampling.draws, seed=resampling.seed
@@ -59,9 +61,9 @@ def questionnaire_figures(
         },
         "agreement_share": normalised.mean(axis=(0, 1, 2)).tolist(),
         "cut": primary,
-        **_fidelity(answers, draws, cuts[primary], resampling),
+        **_fidelity(answers, draws, cuts[primary], resampling, unit=unit),
         "other_cuts": {name: _at_cut(answers, cuts[name], resampling) for name in others},
-        "stability": _stability(answers, base, draws),
+        "stability": stability_figures(answers, base, draws),
         "published_stability": published_figures(answers, base),
         "sensitivity": sensitivity_figures(answers, cut=cuts[primary]),
         "acquiescence": acquiescence(answers),
@@ -77,20 +79,12 @@ def exact_match(answers: Answers, *, cut: np.ndarray) -> float:
 
 
 def acquiescence(answers: Answers) -> float | None:
-    """Mean raw agreement over keying-balanced item sets, from 1 to 5; 3 is neither way.
-
-    The plus- and the minus-keyed items of a trait count the same, however many they are; traits
-    without both are left out. None if no trait has both.
-    """
+    """Mean over subjects and forms of `agreement_index`; None if no trait has both keyings."""
     keyed_plus = np.array([item.keyed == "plus" for item in answers.items])
-    by_item = answers.raw.mean(axis=(0, 1))
-    balanced = []
-    for trait in range(len(TRAITS)):
-        own = answers.item_traits == trait
-        plus, minus = by_item[own & keyed_plus], by_item[own & ~keyed_plus]
-        if len(plus) and len(minus):
-            balanced.append((plus.mean() + minus.mean()) / 2)
-    return float(np.mean(balanced)) if balanced else None
+    try:
+        return float(agreement_index(answers.raw, answers.item_traits, keyed_plus).mean())
+    except ValueError:
+        return None
 
 
 def order_asymmetry(answers: Answers) -> float | None:
@@ -127,7 +121,7 @@ def _at_cut(answers: Answers, cut: np.ndarray, resampling: Resampling) -> dict[s
 
 
 def _fidelity(
-    answers: Answers, draws: Draws, cut: np.ndarray, resampling: Resampling
+    answers: Answers, draws: Draws, cut: np.ndarray, resampling: Resampling, *, unit: str
 ) -> dict[str, Any]:
     targets, traits = answers.targets, answers.item_traits
     point = answer_fidelity(answers.y, traits, targets, cut=cut)
@@ -143,7 +137,9 @@ def _fidelity(
     cells = profiles * forms
 
     def estimate(value: float, of_draws: np.ndarray, n: int) -> Estimate:
-        return crossed_share(value, of_draws, draws=draws, n=n, profiles=profiles)
+        found = crossed_share(value, of_draws, draws=draws, n=n, profiles=profiles)
+        # Wilson's trials, where the draws say nothing.
+        return dataclasses.replace(found, interval=found.interval.replace("profiles", unit))
 
     def proportion(value: float, of_draws: np.ndarray, n: int) -> Estimate:
         # With one form the cells are as independent as profiles are: the only use of Wilson here.
@@ -177,79 +173,3 @@ def _fidelity(
         "auc": {trait: figure.as_dict() for trait, figure in areas.items()},
         "mean_auc": mean_area.as_dict(),
     }
-
-
-def _stability(answers: Answers, base: Answers | None, draws: Draws) -> dict[str, Any]:
-    one_form = len(answers.forms) == 1
-    cells = len(answers.profiles) * len(answers.items)
-    own, own_draws = _point_stability(answers.y, answers), _spread_draws(answers, draws)
-    figures: dict[str, Any] = {
-        "traits": {
-            trait: {
-                "spread": _finite(own.spread[t]),
-                "signal": _finite(own.signal[t, t]),
-                "crosstalk": {
-                    other: _finite(own.signal[t, u]) for u, other in enumerate(TRAITS) if u != t
-                },
-                "noise_to_signal": _finite(own.noise_to_signal[t]),
-            }
-            for t, trait in enumerate(TRAITS)
-        },
-        "spread": crossed_spread(
-            own.spread.mean(), own_draws, draws=draws, n=cells, reason=_ONE_FORM
-        ).as_dict(),
-        "reduction": None,
-        "shrunk_base": None,
-        "more_stable": None,
-    }
-    if base is None:
-        return figures
-    other, other_draws = _point_stability(base.y, base), _spread_draws(base, draws)
-    factor, shrunk_y = shrink(base.y, answers.y)
-    shrunk = _point_stability(shrunk_y, base)
-    both = more_stable(own, other) & more_stable(own, shrunk)
-    reduced = crossed_reduction(
-        float(reduction(own.spread.mean(), other.spread.mean())),
-        reduction(own_draws, other_draws),
-        draws=draws,
-        n=cells,
-        reason=_ONE_FORM if one_form else "the base has no spread to reduce",
-    )
-    return figures | {
-        "reduction": reduced.as_dict(),
-        "shrunk_base": {
-            "factor": factor,
-            "spread": _finite(shrunk.spread.mean()),
-            "reduction": _finite(reduction(own.spread.mean(), shrunk.spread.mean())),
-            "noise_to_signal": {
-                trait: _finite(ratio)
-                for trait, ratio in zip(TRAITS, shrunk.noise_to_signal, strict=True)
-            },
-        },
-        "more_stable": None
-        if np.isnan(own.signal).any()
-        else {trait: bool(flag) for trait, flag in zip(TRAITS, both, strict=True)},
-    }
-
-
-def _point_stability(y: np.ndarray, answers: Answers) -> Stability:
-    """S and B; B is NaN where the subjects' profiles don't tell the traits apart (few essays)."""
-    design = answers.design
-    own = spread(y, answers.item_traits)[0]
-    rank = np.linalg.matrix_rank(np.column_stack([np.ones(len(design)), design]))
-    if rank <= len(TRAITS):
-        return Stability(own, np.full((len(TRAITS), len(TRAITS)), math.nan))
-    scores = average_forms(trait_scores(y, answers.item_traits))[0]
-    return Stability(own, signal(scores, design))
-
-
-def _spread_draws(answers: Answers, draws: Draws) -> np.ndarray:
-    """S averaged over traits in each draw, shape (draws,)."""
-    drawn = spread(
-        answers.y, answers.item_traits, item_weights=draws.items, form_weights=draws.forms
-    )
-    return np.asarray(drawn.mean(axis=1))
-
-
-def _finite(value: float | np.ndarray) -> float | None:
-    return float(value) if math.isfinite(value) else None

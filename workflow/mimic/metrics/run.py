@@ -5,16 +5,15 @@ The run's answers are compared with those of its untrained model; a base run has
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from mimic.files import read_json, write_json
 from mimic.metrics.answers import check_same_layout, load_answers
-from mimic.metrics.contrasts import contrast_figures
-from mimic.metrics.protocols import generated_figures
+from mimic.metrics.baselines import by_source, constant_share, modal_profile
+from mimic.metrics.contrasts import contrast_figures, text_contrast
+from mimic.metrics.protocols import PUBLISHED_CUT, generated_figures
 from mimic.metrics.questionnaire import exact_match, questionnaire_figures
 from mimic.metrics.reliability import reliability_figures, scale_figures
 from mimic.metrics.sensitivity import coherence_figures
@@ -23,10 +22,10 @@ from mimic.metrics.texts import load_probabilities, text_exact_match, text_figur
 from mimic.progress import say
 from mimic.questionnaire.instruments import Instrument, cuts, load_instrument
 from mimic.step import Job, run_step
-from mimic.traits import ALL_PROFILES, TRAITS, Profile
+from mimic.traits import ALL_PROFILES, TRAITS
 
 UNIFORM = 1 / len(ALL_PROFILES)
-NORMS, PUBLISHED = "norms of the original form", "3.0, as published"
+NORMS = "norms of the original form"
 
 
 def main(job: Job) -> None:
@@ -38,6 +37,7 @@ def main(job: Job) -> None:
     primary = next(iter(cuts.values()))
     resampling = settings.resampling()
     questionnaire, prompt_only, scales = {}, {}, None
+    asked: dict[str, list[str]] = {}
     paths = zip(contexts, job.inputs["answers"], job.inputs["base_answers"], strict=True)
     for context, path, base_path in paths:
         say(f"figures of {run['label']}, context {context}")
@@ -48,7 +48,11 @@ def main(job: Job) -> None:
         base = load_answers(base_path.with_name("answers.parquet"))
         check_same_layout(answers, base, context=context)
         questionnaire[context] = questionnaire_figures(
-            answers, None if is_base else base, cuts=cuts, resampling=resampling
+            answers,
+            None if is_base else base,
+            cuts=cuts,
+            resampling=resampling,
+            unit="essays" if context == "human" else "profiles",
         )
         if context != "human":
             questionnaire[context] |= reliability_figures(answers)
@@ -59,8 +63,12 @@ def main(job: Job) -> None:
                 else contrast_figures(answers, base, cut=primary, resampling=resampling)
             )
             prompt_only[context] = exact_match(base, cut=primary)
-    probabilities = load_probabilities(job.input("probabilities"))
-    targets = set(probabilities["profile"])
+        asked[context] = [str(profile) for profile in answers.profiles]
+    texts, base_texts = (
+        load_probabilities(job.input(name)) for name in ("probabilities", "base_probabilities")
+    )
+    modal = modal_profile(job.input("essays"))
+    written_for = texts["profile"].tolist()
     learning = job.inputs["learning"]
     generated = zip(job.settings["generated"], job.inputs["generated"], strict=True)
     figures = {
@@ -72,18 +80,27 @@ def main(job: Job) -> None:
         "scales": scales,
         "generated": {
             context: generated_figures(
-                path.with_name("generated.parquet"), job.settings["protocols"]
+                path.with_name("generated.parquet"),
+                job.settings["protocols"],
+                cuts=cuts,
+                resampling=resampling,
             )
             for context, path in generated
         },
-        "texts": text_figures(probabilities, resampling),
+        "texts": text_figures(texts, resampling)
+        | {"against_base": None if is_base else text_contrast(texts, base_texts, resampling)},
         "baselines": {
             "uniform": UNIFORM,
-            "constant_profile": 1 / len(targets),
-            "modal_profile": modal_profile(job.input("essays"), targets=targets),
+            "constant_profile": by_source(constant_share, asked, written_for),
+            "modal_profile": modal
+            | by_source(
+                lambda profiles: profiles.count(modal["profile"]) / len(profiles),
+                asked,
+                written_for,
+            ),
             "prompt_only": {
                 "questionnaire": prompt_only,
-                "texts": text_exact_match(load_probabilities(job.input("base_probabilities"))),
+                "texts": text_exact_match(base_texts),
             },
             "null_adapter": "not run",
         },
@@ -96,31 +113,8 @@ def main(job: Job) -> None:
 def cuts_of(instrument: Instrument) -> dict[str, np.ndarray]:
     """The cuts of a study, by name: the norms' where the instrument has them, then 3.0."""
     named = {} if instrument.norms is None else {NORMS: cuts(instrument, "norms")}
-    named |= {PUBLISHED: cuts(instrument, 3.0)}
+    named |= {PUBLISHED_CUT: cuts(instrument, 3.0)}
     return {name: np.array([cut[trait] for trait in TRAITS]) for name, cut in named.items()}
-
-
-def modal_profile(path: Path, *, targets: set[str]) -> dict[str, Any]:
-    """The most frequent profile of the essays in a CSV, of equals the first.
-
-    Parameters
-    ----------
-    path
-        The checked essays.
-    targets
-        The profiles that the study asks for, each equally often: ``share`` is the exact match of a
-        respondent that gives the modal profile always, ``share_of_essays`` its match on essays.
-    """
-    levels = pd.read_csv(path, usecols=list(TRAITS))[list(TRAITS)].to_numpy() == 1
-    found = [Profile((bool(o), bool(c), bool(e), bool(a), bool(n))) for o, c, e, a, n in levels]
-    if not found:
-        raise ValueError(f"{path}: no essays")
-    profile = max(ALL_PROFILES, key=found.count)
-    return {
-        "profile": str(profile),
-        "share_of_essays": found.count(profile) / len(found),
-        "share": 1 / len(targets) if str(profile) in targets else 0.0,
-    }
 
 
 def rounded(value: Any) -> Any:

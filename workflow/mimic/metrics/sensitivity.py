@@ -1,24 +1,28 @@
-"""The main figures under other choices: cuts, argmax, agreement taken out, low mass left out."""
+"""The main figures under other choices: argmax, agreement taken out, low mass left out."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from mimic.metrics.answers import Answers
+from mimic.metrics.stability import by_trait, finite, signal_of
 from mimic.stats.coherence import togetherness, trait_correlations, trait_residuals
 from mimic.stats.fidelity import auc, average_forms, trait_scores
 from mimic.stats.published import relative_reduction, sd_over_items, sd_over_profiles
-from mimic.stats.sensitivity import argmax_scores, corrected_for_agreement
+from mimic.stats.sensitivity import (
+    LEAST_MASS,
+    argmax_scores,
+    corrected_for_agreement,
+    spread_of_present,
+)
+from mimic.stats.stability import Stability
 from mimic.traits import TRAITS
-
-LEAST_MASS = 0.5
 
 
 def sensitivity_figures(answers: Answers, *, cut: np.ndarray) -> dict[str, Any]:
-    """Exact match and mean AUC with scores made otherwise; None with a reason where it can't be.
+    """Exact match, mean AUC, S, B and S/|B| with scores made otherwise, or why they can't be.
 
     Parameters
     ----------
@@ -51,11 +55,13 @@ def published_figures(answers: Answers, base: Answers | None) -> dict[str, Any]:
     own, other = _published(answers), None if base is None else _published(base)
     return {
         name: {
-            "spread": dict(zip(TRAITS, values.tolist(), strict=True)),
+            "spread": {
+                trait: finite(value) for trait, value in zip(TRAITS, values.tolist(), strict=True)
+            },
             "reduction": None
             if other is None
             else {
-                trait: _finite(value)
+                trait: finite(value)
                 for trait, value in zip(
                     TRAITS, relative_reduction(values, other[name]).tolist(), strict=True
                 )
@@ -83,8 +89,8 @@ def coherence_figures(answers: Answers, *, cut: np.ndarray) -> dict[str, Any]:
     return {
         "observed": float(together.observed),
         "independent": float(together.independent),
-        "correlations": [[_finite(r) for r in row] for row in raw.tolist()],
-        "residual_correlations": [[_finite(r) for r in row] for row in residual.tolist()],
+        "correlations": [[finite(r) for r in row] for row in raw.tolist()],
+        "residual_correlations": [[finite(r) for r in row] for row in residual.tolist()],
     }
 
 
@@ -97,20 +103,21 @@ def _published(answers: Answers) -> dict[str, np.ndarray]:
 
 
 def _fit(y: np.ndarray, answers: Answers, cut: np.ndarray) -> dict[str, Any]:
-    """Exact match and mean AUC of item scores; a NaN is left out of its trait's mean."""
+    """The figures of item scores; a NaN is left out of its trait's mean and of S."""
     traits = answers.item_traits
     scores = np.stack([np.nanmean(y[:, :, traits == t], axis=2) for t in range(5)], axis=2)
     scores = np.round(scores, 9)
     averaged = average_forms(scores[None])[0]
     areas = [auc(averaged[None, :, t], answers.targets[:, t])[0] for t in range(5)]
     match = ((scores >= cut) == answers.targets[:, None]).all(axis=2).mean()
-    return {"exact_match": float(match), "mean_auc": _finite(float(np.mean(areas)))}
+    found = Stability(spread_of_present(y, traits), signal_of(averaged, answers))
+    return {
+        "exact_match": float(match),
+        "mean_auc": finite(float(np.mean(areas))),
+        "stability": by_trait(found),
+    }
 
 
 def _all_traits_left(kept: np.ndarray, answers: Answers) -> bool:
     traits = answers.item_traits
     return all(bool(kept[:, :, traits == t].any(axis=2).all()) for t in range(5))
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

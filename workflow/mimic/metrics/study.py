@@ -7,10 +7,8 @@ from typing import Any
 import numpy as np
 
 from mimic.files import read_json, write_json
+from mimic.stats.sensitivity import LEAST_MASS
 from mimic.step import Job, run_step
-
-# Below this the model mostly wants to say something else than an option.
-LEAST_MASS = 0.5
 
 
 def main(job: Job) -> None:

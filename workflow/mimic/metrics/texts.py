@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,17 @@ def text_exact_match(texts: pd.DataFrame) -> float | None:
     return float(fit.exact_match[0])
 
 
+def uncopied_hits(texts: pd.DataFrame) -> pd.DataFrame:
+    """How many uncopied texts of each profile fit it in all five decisions: ``hits``, ``texts``.
+
+    One row for each profile that has such a text, by name.
+    """
+    kept = texts[texts["copied"] == 0]
+    fits = ((kept[list(TRAITS)].to_numpy() >= 0.5) == _targets(kept)).all(axis=1)
+    by_profile = pd.Series(fits, index=kept.index).groupby(kept["profile"])
+    return pd.DataFrame({"hits": by_profile.sum(), "texts": by_profile.size()})
+
+
 def _figures(texts: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:
     n = len(texts)
     if n == 0:
@@ -90,6 +102,7 @@ def _figures(texts: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:
             "mean_accuracy": nothing,
             "auc": by_trait,
             "mean_auc": nothing,
+            "notes": [],
         }
     targets = _targets(texts)
     probabilities = texts[list(TRAITS)].to_numpy(dtype=np.float64)
@@ -137,9 +150,22 @@ def _figures(texts: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:
         "mean_accuracy": estimate(point.accuracy[0].mean(), drawn.accuracy.mean(axis=1)).as_dict(),
         "auc": {trait: figure.as_dict() for trait, figure in areas.items()},
         "mean_auc": estimate(point.auc[0].mean(), drawn.auc.mean(axis=1)).as_dict(),
+        "notes": _lone_cells(cells),
     }
+
+
+def _lone_cells(cells: list[tuple[str, str]]) -> list[str]:
+    """What adds nothing to the intervals; where no cell can vary, there are none to note it of."""
+    counts = Counter(cells)
+    lone = sum(count == 1 for count in counts.values())
+    if lone in (0, len(counts)):
+        return []
+    return [
+        f"{lone} of {len(counts)} cells of profile and situation have one text, which cannot vary"
+    ]
 
 
 def _targets(texts: pd.DataFrame) -> np.ndarray:
     """The targets of each text, high as True, shape (texts, 5)."""
-    return design_matrix([Profile.parse(label) for label in texts["profile"]]) > 0
+    profiles = [Profile.parse(label) for label in texts["profile"]]
+    return design_matrix(profiles).reshape(-1, len(TRAITS)) > 0

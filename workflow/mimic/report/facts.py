@@ -81,6 +81,20 @@ def context_name(study: dict[str, Any], context: str) -> str:
     return essay_words(study).essays if context == ESSAYS else context
 
 
+def share_in(shares: dict[str, Any], where: str) -> float:
+    """A baseline's share in a context, or in ``texts``."""
+    return float(shares["texts"] if where == "texts" else shares["questionnaire"][where])
+
+
+def by_share(study: dict[str, Any], shares: dict[str, Any]) -> list[tuple[float, list[str]]]:
+    """A baseline's shares, and in words where each of them holds."""
+    found: dict[float, list[str]] = {}
+    for where in [*contexts(study), "texts"]:
+        words = "texts" if where == "texts" else context_words(study, where)
+        found.setdefault(share_in(shares, where), []).append(words)
+    return list(found.items())
+
+
 def with_context(study: dict[str, Any], context: str) -> list[dict[str, Any]]:
     """The runs that were asked in a context."""
     return [run for run in study["runs"] if context in run["questionnaire"]]

@@ -10,10 +10,12 @@ import numpy as np
 from mimic.report import marks
 from mimic.report.facts import (
     ESSAYS,
+    by_share,
     context_name,
     context_words,
     contexts,
     essay_words,
+    share_in,
     with_context,
 )
 from mimic.report.marks import WIDTH, Run
@@ -42,15 +44,15 @@ def stability(study: dict[str, Any], context: str) -> Drawing:
                 marks.diamond(left, shrunk["spread"], rows[0])
             for trait, row in zip(TRAITS, rows[1:], strict=True):
                 values = part["traits"][trait]
-                if values["spread"] is not None:
-                    marks.dot(left, values["spread"], row, run, filled=True)
+                if values["spread"]["value"] is not None:
+                    marks.dot(left, values["spread"]["value"], row, run, filled=True)
                 noise = values["noise_to_signal"]
                 if noise is None:
                     marks.nothing(right, row, "no signal")
                     continue
                 marks.dot(right, noise, row, run, filled=values["signal"] > 0)
-                if shrunk is not None and shrunk["noise_to_signal"].get(trait) is not None:
-                    marks.diamond(right, shrunk["noise_to_signal"][trait], row)
+                if shrunk is not None and shrunk["traits"][trait]["noise_to_signal"] is not None:
+                    marks.diamond(right, shrunk["traits"][trait]["noise_to_signal"], row)
         left.set_yticks(ticks, labels)
         marks.rank_labels(left)
         left.set_ylim(max(ticks) + 0.6, -0.6)
@@ -68,7 +70,8 @@ def stability(study: dict[str, Any], context: str) -> Drawing:
             title=f"Stability by run, {context_words(study, context)}",
             caption="Large dot: mean over the traits with its 95 % interval; small dots: one trait "
             "each. Diamond: the base with its answers shrunk towards the middle as far as the "
-            "run’s are, because shrinking alone lowers S. A run is more stable in earnest only "
+            "run’s are, because shrinking alone lowers S; the base as it is where the run’s "
+            "are further out. A run is more stable in earnest only "
             "where S/|B| falls too. Hollow dots: the signal B points away from the target.",
             description="Mean spread: " + "; ".join(said) + ".",
         )
@@ -79,6 +82,9 @@ def exact_match(study: dict[str, Any]) -> Drawing:
     parts = [*contexts(study), "texts"]
     runs = study["runs"]
     constant = runs[0]["baselines"]["constant_profile"]
+    always = "; ".join(
+        f"{percent(share)} ({', '.join(wheres)})" for share, wheres in by_share(study, constant)
+    )
     uniform = runs[0]["baselines"]["uniform"]
     with style():
         canvas, axes = plt.subplots(
@@ -94,10 +100,12 @@ def exact_match(study: dict[str, Any]) -> Drawing:
                 "texts, read by the judge" if part == "texts" else context_words(study, part)
             )
             axis.axvline(100 * uniform, color=INK, linewidth=1.0, linestyle=(0, (2, 2)))
-            if part != ESSAYS:
-                axis.axvline(
-                    100 * constant, color=MUTED, linewidth=1.0, linestyle=(0, (5, 2, 1, 2))
-                )
+            axis.axvline(
+                100 * share_in(constant, part),
+                color=MUTED,
+                linewidth=1.0,
+                linestyle=(0, (5, 2, 1, 2)),
+            )
             for row, run in enumerate(runs):
                 source = run["texts"] if part == "texts" else run["questionnaire"].get(part)
                 match = source["exact_match"] if source else {"value": None}
@@ -109,7 +117,8 @@ def exact_match(study: dict[str, Any]) -> Drawing:
                     axis.plot(100 * prompt, row, "|", color=INK, markersize=13, markeredgewidth=1.3)
             axis.set_yticks(range(len(runs)), [run["run"] for run in runs])
             axis.set_ylim(len(runs) - 0.4, -0.6)
-            axis.set_xlim(left=-0.5)
+        # Once all is drawn: a limit set sooner would cut the intervals of the panels below.
+        axes[-1, 0].set_xlim(left=-0.5)
         axes[-1, 0].set_xlabel("exact match, % (all five decisions fit)")
         return finish(
             canvas,
@@ -117,8 +126,8 @@ def exact_match(study: dict[str, Any]) -> Drawing:
             title="Exact match by run",
             caption=f"Dot and line: exact match with its 95 % interval. Dotted line: a profile "
             f"drawn at random, {percent(uniform, 3)}. Dash-dotted line: always one and "
-            f"the same of the targets, {percent(constant)}. Upright stroke: the base model with "
-            f"the prompt alone.{_about_essays(study)}",
+            f"the same profile, the commonest of those scored, {always}. Upright stroke: the base "
+            f"model with the prompt alone.{_about_essays(study)}",
             description="Exact match: " + "; ".join(said) + ".",
         )
 

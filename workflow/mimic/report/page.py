@@ -17,7 +17,9 @@ from mimic.report import (
     tables,
     tables_answers,
     tables_checks,
+    tables_contrasts,
     tables_essays,
+    tables_protocols,
     tables_stability,
     words,
     words_limits,
@@ -86,7 +88,7 @@ def render(
     )
     # The SVG is our own, and its labels were escaped when it was drawn.
     environment.filters["svg"] = lambda drawing: Markup(drawing.svg)
-    told, answered = target_contexts(study), tables_answers.generated_contexts(study)
+    told, answered = target_contexts(study), tables_protocols.generated_contexts(study)
     about_essays = ESSAYS in contexts(study)
     return environment.get_template(template.name).render(
         settings=settings,
@@ -103,10 +105,13 @@ def render(
         linking=tables_essays.linking(study) if about_essays else None,
         linking_by_trait=tables_essays.linking_by_trait(study) if about_essays else None,
         essays=essay_words(study),
-        protocols=[tables_answers.protocols(study, context) for context in answered],
-        protocol_accuracy=[tables_answers.protocol_accuracy(study, c) for c in answered],
+        protocols=[tables_protocols.protocols(study, context) for context in answered],
+        protocol_accuracy=[tables_protocols.accuracy(study, c) for c in answered],
         baselines=tables.baselines(study),
+        against_base=tables_contrasts.against_base(study),
+        by_trait=[tables_contrasts.by_trait(study, where) for where in [*told, "texts"]],
         sensitivity=tables_answers.sensitivity(study),
+        sensitivity_of_stability=tables_answers.sensitivity_of_stability(study),
         coherence=tables_answers.coherence(study),
         stability=_by_context(study),
         scales=tables_stability.scales(study),

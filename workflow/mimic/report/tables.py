@@ -5,7 +5,14 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-from mimic.report.facts import changes, context_words, is_trained, learning, target_contexts
+from mimic.report.facts import (
+    by_share,
+    changes,
+    context_words,
+    is_trained,
+    learning,
+    target_contexts,
+)
 from mimic.report.numbers import Cell, Table, number, p_value, percent
 from mimic.traits import TRAITS
 
@@ -31,6 +38,7 @@ def results(study: dict[str, Any], context: str) -> Table:
             "Run",
             "Method",
             "Exact match",
+            "Forms averaged",
             "Mean AUC",
             *(["Text exact match", "Text AUC"] if is_main else []),
             "Spread S",
@@ -50,6 +58,7 @@ def results(study: dict[str, Any], context: str) -> Table:
                 Cell(run["run"]),
                 Cell(run["method"]),
                 matched(table, part["exact_match"]),
+                table.share(part["exact_match_averaged"]),
                 table.plain(part["mean_auc"]),
                 *(
                     [matched(table, texts["exact_match"]), table.plain(texts["mean_auc"])]
@@ -71,26 +80,30 @@ def baselines(study: dict[str, Any]) -> Table:
     table = Table("Baselines of exact match.", ["Baseline", "Exact match", "What it is"])
     first = study["runs"][0]["baselines"]
     modal = first["modal_profile"]
-    table.rows += [
+    table.rows.append(
         [
             Cell("uniform"),
             Cell(percent(first["uniform"], 3)),
             Cell("a profile drawn at random, 1 of 32"),
-        ],
-        [
-            Cell("modal profile"),
-            Cell(percent(modal["share"])),
-            Cell(
-                f"always the corpus’s most frequent profile, {modal['profile']} "
-                f"({percent(modal['share_of_essays'])} of the essays)"
-            ),
-        ],
-        [
-            Cell("constant profile"),
-            Cell(percent(first["constant_profile"])),
-            Cell("always one and the same of the profiles that are asked for"),
-        ],
-    ]
+        ]
+    )
+    for name, shares, words in (
+        (
+            "modal profile",
+            modal,
+            f"always the corpus’s most frequent profile, {modal['profile']} "
+            f"({percent(modal['share_of_essays'])} of the essays)",
+        ),
+        (
+            "constant profile",
+            first["constant_profile"],
+            "always one and the same profile, the commonest of those scored",
+        ),
+    ):
+        for share, wheres in by_share(study, shares):
+            table.rows.append(
+                [Cell(name), Cell(percent(share)), Cell(f"{words}; {', '.join(wheres)}")]
+            )
     for model, prompt in _by_model(study, "prompt_only"):
         for context in target_contexts(study):
             value = prompt["questionnaire"].get(context)

@@ -1,85 +1,19 @@
-"""Tables of the answers: protocols, other choices of scoring, coherence, use of the scale."""
+"""Tables of the answers: other choices of scoring, coherence, use of the scale."""
 
 from __future__ import annotations
 
+import statistics
 from typing import Any
 
-from mimic.report.facts import context_name, context_words, contexts, target_contexts
+from mimic.report.facts import context_name, contexts, target_contexts
 from mimic.report.numbers import Cell, Table, number, p_value, percent
 from mimic.stats.coherence import Togetherness
-from mimic.traits import TRAITS
 
-Run = dict[str, Any]
-
-_PROTOCOLS = ("released", "corrected")
 _SCORINGS = {
     "argmax": "Likeliest option",
     "agreement_corrected": "Agreement taken out",
     "low_mass_left_out": "Low mass left out",
 }
-
-
-def generated_contexts(study: dict[str, Any]) -> list[str]:
-    """The contexts in which runs answered in words."""
-    named = {name for run in study["runs"] for name in run["generated"]}
-    return [name for name in target_contexts(study) if name in named]
-
-
-def protocols(study: dict[str, Any], context: str) -> Table:
-    """Exact match under the three protocols, each in columns of its own."""
-    runs = [run for run in study["runs"] if context in run["generated"]]
-    cuts, asked = _cuts(runs, context), runs[0]["generated"][context]
-    used = [name for name in _PROTOCOLS if name in asked["protocols"]]
-    table = Table(
-        f"Exact match under each protocol, {context_words(study, context)}. Likelihood takes the "
-        "probability of each option; released and corrected read the same answers in words, given "
-        f"for {asked['profiles']} targets, {asked['items']} items and {len(asked['forms'])} "
-        "formats, at the cut 3.0. “released” scores as the reference study’s released code does, "
-        "which is in the inverted direction: whoever answers just as its targets say gets 0 % "
-        "there. It runs on our instruments and in our wording, so that its figures are comparable "
-        "with the published ones in kind only. Columns rest on different answers and are never "
-        "mixed.",
-        [
-            "Run",
-            *(f"likelihood, cut: {name}" for name in cuts),
-            *used,
-            "Parsed answers",
-            "Unparsed, by reason",
-        ],
-    )
-    for run in runs:
-        found, part = run["generated"][context], run["questionnaire"][context]
-        at_cuts = _at_cuts(part)
-        table.rows.append(
-            [
-                Cell(run["run"]),
-                *(
-                    table.part(at_cuts[name]["value"], reason="no value at this cut")
-                    for name in cuts
-                ),
-                *(_by_protocol(table, found["protocols"][name]) for name in used),
-                Cell(percent(found["protocols"][used[0]]["parsed"])),
-                Cell(_reasons(found["unparsed"])),
-            ]
-        )
-    return table
-
-
-def protocol_accuracy(study: dict[str, Any], context: str) -> Table:
-    """Accuracy of each trait under each protocol of answers in words."""
-    table = Table(
-        f"Accuracy by trait of answers in words, {context_words(study, context)}; a trait without "
-        "a decision never fits.",
-        ["Run", "Protocol", *TRAITS],
-    )
-    for run in study["runs"]:
-        found = run["generated"].get(context, {"protocols": {}})["protocols"]
-        for name in _PROTOCOLS:
-            if name in found:
-                accuracy = found[name]["accuracy"]
-                cells = (Cell(percent(accuracy[trait])) for trait in TRAITS)
-                table.rows.append([Cell(run["run"]), Cell(name), *cells])
-    return table
 
 
 def sensitivity(study: dict[str, Any]) -> Table:
@@ -89,13 +23,14 @@ def sensitivity(study: dict[str, Any]) -> Table:
             cut
             for run in study["runs"]
             for p in run["questionnaire"].values()
-            for cut in _cuts_of(p)
+            for cut in cuts_of(p)
         )
     )
     table = Table(
         "Sensitivity: exact match with another cut or with scores made otherwise, at the primary "
-        "cut where no other is named. These p-values stand outside of the correction. “Agreement "
-        "taken out” subtracts each answerer’s agreement with items whatever they say.",
+        "cut where no other is named. The p-values at cuts other than the primary one stand "
+        "outside of the correction. “Agreement taken out” subtracts each answerer’s "
+        "agreement with items whatever they say.",
         ["Run", "Context", *_headings(names), *_SCORINGS.values()],
     )
     for run in study["runs"]:
@@ -103,13 +38,38 @@ def sensitivity(study: dict[str, Any]) -> Table:
             part = run["questionnaire"].get(context)
             if part is None:
                 continue
-            at_cuts = _at_cuts(part)
+            matches = at_cuts(part)
             table.rows.append(
                 [
                     Cell(run["run"]),
                     Cell(context_name(study, context)),
-                    *(_at_cut(table, at_cuts.get(name)) for name in names),
+                    *(_at_cut(table, matches.get(name)) for name in names),
                     *(_scored(table, part["sensitivity"][key]) for key in _SCORINGS),
+                ]
+            )
+    return table
+
+
+def sensitivity_of_stability(study: dict[str, Any]) -> Table:
+    """S, B and S/|B| under the same ways to score."""
+    table = Table(
+        "Sensitivity of stability: spread S with scores made otherwise; below it signal B and "
+        "S/|B|. S and B are means over the traits, S/|B| is their median, as in the main table.",
+        ["Run", "Context", "As scored", *_SCORINGS.values()],
+    )
+    for run in study["runs"]:
+        for context in contexts(study):
+            part = run["questionnaire"].get(context)
+            if part is None:
+                continue
+            traits = part["stability"]["traits"].items()
+            as_scored = {t: values | {"spread": values["spread"]["value"]} for t, values in traits}
+            table.rows.append(
+                [
+                    Cell(run["run"]),
+                    Cell(context_name(study, context)),
+                    _spread(table, {"stability": as_scored}),
+                    *(_spread(table, part["sensitivity"][key]) for key in _SCORINGS),
                 ]
             )
     return table
@@ -155,7 +115,6 @@ def answering(study: dict[str, Any]) -> Table:
             "Share of each option, 1 to 5",
             "Acquiescence",
             "Order asymmetry",
-            "Exact match, forms averaged",
         ],
     )
     for run in study["runs"]:
@@ -170,13 +129,13 @@ def answering(study: dict[str, Any]) -> Table:
                     Cell(" · ".join(number(100 * s, 0) for s in part["agreement_share"]) + " %"),
                     table.value(part["acquiescence"], reason="no trait has items keyed both ways"),
                     table.value(part["order_asymmetry"], reason="no wording has both orders"),
-                    table.share(part["exact_match_averaged"]),
                 ]
             )
     return table
 
 
-def _cuts_of(part: dict[str, Any]) -> list[str]:
+def cuts_of(part: dict[str, Any]) -> list[str]:
+    """The cuts of a context's figures, the primary one first."""
     return [part["cut"], *part["other_cuts"]]
 
 
@@ -185,12 +144,7 @@ def _headings(cuts: list[str]) -> list[str]:
     return [f"{'Other' if place else 'Primary'} cut: {cut}" for place, cut in enumerate(cuts)]
 
 
-def _cuts(runs: list[Run], context: str) -> list[str]:
-    """The cuts of likelihood, primary first."""
-    return _cuts_of(runs[0]["questionnaire"][context])
-
-
-def _at_cuts(part: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def at_cuts(part: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Exact match at each cut, by the cut's name."""
     return {part["cut"]: part["exact_match"], **part["other_cuts"]}
 
@@ -214,14 +168,20 @@ def _scored(table: Table, figures: dict[str, Any]) -> Cell:
     )
 
 
-def _by_protocol(table: Table, figures: dict[str, Any]) -> Cell:
-    match = figures["exact_match"]
-    undecided = figures["undecided"]
-    more = [f"{match['hits']} of {match['cells']}"]
-    if undecided:
-        more.append(f"{percent(undecided)} undecided")
-    return table.share(match, *more)
-
-
-def _reasons(unparsed: dict[str, int]) -> str:
-    return "; ".join(f"{reason} {count}" for reason, count in unparsed.items()) or "none"
+def _spread(table: Table, figures: dict[str, Any]) -> Cell:
+    """Mean S, with mean B and the median of S/|B| below it."""
+    if "reason" in figures:
+        return table.missing(figures["reason"])
+    found = figures["stability"].values()
+    spread, signal = (
+        None if None in values else statistics.mean(values)
+        for values in ([one[key] for one in found] for key in ("spread", "signal"))
+    )
+    ratios = [one["noise_to_signal"] for one in found if one["noise_to_signal"] is not None]
+    details = (
+        "no B" if signal is None else f"B {number(signal)}",
+        f"S/|B| {number(statistics.median(ratios), 1)}" if ratios else "no S/|B|",
+    )
+    if spread is None:
+        return table.missing("S has no value in each trait")._replace(details=details[:1])
+    return Cell(number(spread), details)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mimic.report.facts import ESSAYS, essay_words, with_context
+from mimic.report.facts import ESSAYS, essay_words, share_in, with_context
 from mimic.report.numbers import Cell, Table, percent
 from mimic.report.tables import matched
 from mimic.traits import TRAITS
@@ -71,7 +71,7 @@ def linking_by_trait(study: dict[str, Any]) -> Table:
                     Cell(trait),
                     table.share(part["accuracy"][trait]),
                     table.plain(part["auc"][trait]),
-                    table.value(values["spread"], reason="a single form has no spread over forms"),
+                    table.plain(values["spread"]),
                     table.value(values["signal"], reason=_FEW),
                     table.value(
                         values["noise_to_signal"],
@@ -89,9 +89,8 @@ def _chance(runs: list[dict[str, Any]]) -> str:
     """What one and the same answer would get; the essays are the same for all runs."""
     part = runs[0]["questionnaire"][ESSAYS]
     essays, profiles = part["subjects"], part["profiles"]
-    # The commonest of so many profiles is that of at least this many essays.
-    share = -(-essays // profiles) / essays
-    fits = "fits in" if essays == profiles else "can fit in at least"
+    share = share_in(runs[0]["baselines"]["constant_profile"], ESSAYS)
+    fits = "fits in" if essays == profiles else "fits in at most"
     return (
         f"There are {essays} essays of {profiles} profiles: whoever gives one and the same of "
         f"these profiles for every essay {fits} {percent(share)}."

@@ -10,6 +10,8 @@ from mimic.traits import TRAITS
 
 _BASE = "The base is what the others are compared with."
 _ONE_FORM = "a single form has no spread over forms"
+_NO_SIGNAL = "the targets do not tell traits apart"
+_NO_EFFECT = "the target has no effect on this trait"
 _COEFFICIENTS = {
     "agreement_single": "A,1",
     "agreement_average": "A,k",
@@ -25,9 +27,20 @@ def stability(study: dict[str, Any], context: str) -> Table:
     """What the rule of “more stable” rests on, for each run and trait."""
     table = Table(
         f"The rule by trait, {context_words(study, context)}: spread S and signal B in points of "
-        "the scale, noise-to-signal S/|B|, that of the base with its answers shrunk as far, and "
-        "the verdict.",
-        ["Run", "Trait", "S", "B", "S/|B|", "S/|B|, shrunk base", "More stable"],
+        "the scale, the reduction of S from the base, noise-to-signal S/|B|, S and B of the base "
+        "with its answers shrunk as far as the run’s are, and the verdict. The shrunk base’s S/|B| "
+        "is the base’s: both shrink alike. In brackets: 95 % intervals.",
+        [
+            "Run",
+            "Trait",
+            "S",
+            "Reduction of S",
+            "B",
+            "S/|B|",
+            "S, shrunk base",
+            "B, shrunk base",
+            "More stable",
+        ],
     )
     for run in with_context(study, context):
         part = run["questionnaire"][context]["stability"]
@@ -38,12 +51,11 @@ def stability(study: dict[str, Any], context: str) -> Table:
                 [
                     Cell(run["run"]),
                     Cell(trait),
-                    table.value(values["spread"], reason=_ONE_FORM),
-                    table.value(values["signal"], reason="the targets do not tell traits apart"),
-                    _ratio(table, values["noise_to_signal"]),
-                    table.missing(_BASE)
-                    if shrunk is None
-                    else _ratio(table, shrunk["noise_to_signal"][trait]),
+                    table.plain(values["spread"]),
+                    table.share(values["reduction"], reason=_BASE),
+                    table.value(values["signal"], reason=_NO_SIGNAL),
+                    table.value(values["noise_to_signal"], reason=_NO_EFFECT, digits=1),
+                    *_shrunk(table, shrunk, trait),
                     _verdict(table, part, trait),
                 ]
             )
@@ -166,15 +178,20 @@ def published(study: dict[str, Any], context: str) -> Table:
     return table
 
 
-def _ratio(table: Table, value: float | None) -> Cell:
-    return table.value(value, reason="the target has no effect on this trait", digits=1)
+def _shrunk(table: Table, shrunk: dict[str, Any] | None, trait: str) -> list[Cell]:
+    """S and B of the shrunk base."""
+    if shrunk is None:
+        return [table.missing(_BASE)] * 2
+    values = shrunk["traits"][trait]
+    return [
+        table.value(values["spread"], reason=_ONE_FORM),
+        table.value(values["signal"], reason=_NO_SIGNAL),
+    ]
 
 
 def _verdict(table: Table, part: dict[str, Any], trait: str) -> Cell:
     if part["more_stable"] is None:
-        return table.missing(
-            _BASE if part["shrunk_base"] is None else "the targets do not tell traits apart"
-        )
+        return table.missing(_BASE if part["shrunk_base"] is None else _NO_SIGNAL)
     return Cell("yes", tone="good") if part["more_stable"][trait] else Cell("no")
 
 

@@ -17,6 +17,7 @@ from mimic.report.facts import (
     is_trained,
     learning,
     listed,
+    share_in,
     target_contexts,
     tests,
 )
@@ -56,10 +57,12 @@ def answer(study: dict[str, Any]) -> Answer:
     points.append(("Accurate: texts", _accuracy(study, found, "texts")))
     if ESSAYS in contexts(study):
         points.append(("Links essays to traits", _accuracy(study, found, ESSAYS)))
-    if trained and target_contexts(study):
+    if _is_compared(study):
         points.append(("Stable", [_stability(run, target_contexts(study)) for run in trained]))
     if trained:
         points.append(("Learned", _learned(trained)))
+    if found:
+        points.append(("What that rests on", [_evidence(found, compared=_is_compared(study))]))
     return Answer(_headline(study, trained, found), points)
 
 
@@ -93,6 +96,21 @@ def failures(study: dict[str, Any]) -> list[str]:
             name = check_name(study, check)
             lines.append(f"{check['run']}: the check “{name}” failed. {check['detail']}.")
     return lines
+
+
+def _is_compared(study: dict[str, Any]) -> bool:
+    """Whether any run's stability is compared with its base's."""
+    return any(map(is_trained, study["runs"])) and bool(target_contexts(study))
+
+
+def _evidence(found: list[Test], *, compared: bool) -> str:
+    """What the words of the box stand for."""
+    rule = "; “more stable” is a rule, not a test" if compared else ""
+    return (
+        "Exploratory: the tests were not named before the study. “More often than chance” means "
+        f"that p is at most {percent(ALPHA, 0)} after Holm’s correction over all {len(found)} "
+        f"tests of exact match at the primary cut{rule}."
+    )
 
 
 def _headline(study: dict[str, Any], trained: list[Run], found: list[Test]) -> str:
@@ -180,12 +198,13 @@ def _accuracy(study: dict[str, Any], found: list[Test], where: str) -> list[str]
     part = best.run["texts"] if where == "texts" else best.run["questionnaire"][where]
     bounds = interval(part["exact_match"], scale=100, digits=1)
     figure = f"{percent(best.value)}{f' {bounds}' if bounds else ''}, {p_value(best.p)}"
-    uniform = percent(best.run["baselines"]["uniform"])
+    baselines = best.run["baselines"]
+    constant = percent(share_in(baselines["constant_profile"], where))
     sure = [test.run["run"] for test in here if test.adjusted <= ALPHA]
     alone = [test.run["run"] for test in here if test.p <= ALPHA < test.adjusted]
     lines = [
         f"The highest exact match is {figure} ({best.run['run']}); a profile drawn at random fits "
-        f"in {uniform}."
+        f"in {percent(baselines['uniform'])}, always the same one in up to {constant}."
     ]
     lines.append(
         f"Above chance: {listed(sure)}, after correction for {len(found)} tests."

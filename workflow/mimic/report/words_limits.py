@@ -6,6 +6,7 @@ from typing import Any
 
 from mimic.report.facts import ESSAYS, essay_words, is_trained, listed
 from mimic.report.numbers import percent
+from mimic.report.tables_contrasts import is_tested
 
 Run = dict[str, Any]
 
@@ -35,10 +36,14 @@ def limits(study: dict[str, Any], described: dict[str, Any]) -> list[str]:
             f"The largest model has {max(sizes):g} million parameters. That is far "
             "below what such studies use; a null result here does not carry over to larger models."
         )
-    if any(map(is_trained, runs)) and not _several_seeds(runs):
+    if any(map(is_trained, runs)):
         lines.append(
-            "Each run was trained with one seed: how much a figure would change with another seed "
-            "is unknown, and no interval here holds it."
+            "Some methods were trained with several seeds, and each run stands alone: how much a "
+            "figure changes from seed to seed shows where they are compared, and no interval here "
+            "holds it."
+            if _several_seeds(runs)
+            else "Each run was trained with one seed: how much a figure would change with another "
+            "seed is unknown, and no interval here holds it."
         )
     if any(run["baselines"]["null_adapter"] == "not run" for run in runs if is_trained(run)):
         lines.append(
@@ -46,13 +51,20 @@ def limits(study: dict[str, Any], described: dict[str, Any]) -> list[str]:
             "the base can come from training on any essays, not from their traits."
         )
     lines += _design_limits(study)
+    lone = [f"{run['run']}: {note}" for run in runs for note in run["texts"]["notes"]]
+    if lone:
+        lines.append(f"The intervals of the texts leave out what can’t vary. {'; '.join(lone)}.")
     lines.append(
         f"The texts' figures are only as good as the judge, which learned from "
         f"{study['judge']['trained_on']['essays']} essays; see its accuracy on essays below."
     )
+    tested = (
+        "trained runs were tested against their base, and not against each other"
+        if is_tested(study)
+        else "runs were not tested against each other"
+    )
     lines.append(
-        "The p-values are exploratory: no hypothesis was fixed before the study, and runs were not "
-        "tested against each other."
+        f"The p-values are exploratory: no hypothesis was fixed before the study, and {tested}."
     )
     return lines
 
@@ -76,7 +88,8 @@ def _design_limits(study: dict[str, Any]) -> list[str]:
             f"In {percent(part['reworded'])} of its presentations an item stood in a rewording. "
             "Norms, where they give the cut, are those of the original words."
         )
-    notes = dict.fromkeys(note for found in asked.values() for note in found["notes"])
+    answered = [*asked.values(), *study["runs"][0]["generated"].values()]
+    notes = dict.fromkeys(note for found in answered for note in found["notes"])
     if notes:
         lines.append(
             f"The intervals of the answers leave out what the study can’t vary: {'; '.join(notes)}."
@@ -85,8 +98,9 @@ def _design_limits(study: dict[str, Any]) -> list[str]:
     if targets and targets[0] < 32:
         lines.append(
             f"{targets[0]} of the 32 profiles were targets. A respondent that always gives one and "
-            f"the same of these profiles scores {percent(1 / targets[0])}, twice the uniform "
-            "baseline; the p-values allow for that, the uniform baseline does not."
+            f"the same of these profiles scores {percent(1 / targets[0])}, where one drawn at "
+            f"random fits in {percent(1 / 32)}; the p-values allow for that, the uniform baseline "
+            "does not."
         )
     if ESSAYS in asked:
         words, essays = essay_words(study), asked[ESSAYS]

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+
+# An answer's probability of being an option; below it the model mostly wants to say something else.
+LEAST_MASS = 0.5
 
 
 def argmax_scores(options: np.ndarray, keyed_plus: np.ndarray) -> np.ndarray:
@@ -83,3 +88,25 @@ def corrected_for_agreement(
     """
     corrected = raw - (agreement_index(raw, item_traits, keyed_plus)[:, :, None] - 3)
     return np.asarray(np.where(keyed_plus, corrected, 6 - corrected))
+
+
+def spread_of_present(y: np.ndarray, item_traits: np.ndarray) -> np.ndarray:
+    """S (`mimic.stats.stability.spread`) where some answers are left out.
+
+    A profile × item counts where at least two forms are left of it.
+
+    Parameters
+    ----------
+    y
+        Item scores, NaN where left out, shape (profiles, forms, items).
+    item_traits
+        Each item's trait, 0 to 4, shape (items,).
+
+    Returns
+    -------
+    numpy.ndarray
+        In scale points, shape (5,); NaN for a trait of which nothing counts.
+    """
+    variance = np.ma.masked_invalid(y).var(axis=1, ddof=1)
+    means = [variance[:, item_traits == trait].mean() for trait in range(5)]
+    return np.array([math.nan if mean is np.ma.masked else math.sqrt(mean) for mean in means])

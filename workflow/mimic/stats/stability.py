@@ -185,11 +185,11 @@ def shrink(base: np.ndarray, run: np.ndarray) -> tuple[float, np.ndarray]:
     Returns
     -------
     tuple
-        The factor on y − 3, and the scores. The factor is above 1 where the run's scores are
-        further from 3 than the base's, and 1 where all of the base's are 3.
+        The factor on y − 3, at most 1, and the scores. They are the base's own where the run's are
+        further from 3: scores moved apart would ask the run for more signal than the base has.
     """
     distance = float(np.abs(base - 3).mean())
-    factor = float(np.abs(run - 3).mean()) / distance if distance > 0 else 1.0
+    factor = min(1.0, float(np.abs(run - 3).mean()) / distance) if distance > 0 else 1.0
     return factor, 3 + factor * (base - 3)
 
 

@@ -1,0 +1,142 @@
+"""Stability by trait, and what becomes of it where items or answers are few."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from synthetic_answers import answers_of, follows, noisy
+
+from mimic.metrics.answers import Answers
+from mimic.metrics.questionnaire import questionnaire_figures
+from mimic.metrics.reliability import reliability_figures
+from mimic.metrics.resampling import Resampling
+from mimic.metrics.sensitivity import coherence_figures
+from mimic.stats.sensitivity import spread_of_present
+from mimic.stats.stability import spread
+from mimic.traits import TRAITS
+
+FAST = Resampling(draws=200, permutations=99, seed=1)
+CUTS = {"3.0, as published": np.full(5, 3.0)}
+
+
+def figures(answers: Answers, base: Answers | None = None, **more: Any) -> dict[str, Any]:
+    found = questionnaire_figures(answers, base, cuts=CUTS, resampling=FAST, **more)
+    json.dumps(found, allow_nan=False)
+    return found
+
+
+def with_items(answers: Answers, kept: np.ndarray) -> Answers:
+    """The same answers to some of the items."""
+    return dataclasses.replace(
+        answers,
+        items=tuple(item for item, keep in zip(answers.items, kept, strict=True) if keep),
+        variants=answers.variants[:, kept],
+        options=answers.options[:, :, kept],
+        mass=answers.mass[:, :, kept],
+        raw=answers.raw[:, :, kept],
+        y=answers.y[:, :, kept],
+    )
+
+
+def test_each_trait_has_its_spread_and_reduction_with_intervals() -> None:
+    base = answers_of(noisy(strength=0.5, sd=0.4, seed=1))
+    y = answers_of(noisy(strength=0.5, sd=0.2, seed=2)).y
+    # Openness is as noisy as the base's.
+    y[:, :, base.item_traits == 0] = base.y[:, :, base.item_traits == 0]
+    found = figures(dataclasses.replace(base, y=y), base)["stability"]["traits"]
+    assert found["openness"]["reduction"]["value"] == pytest.approx(0)
+    for trait in TRAITS[1:]:
+        whole = found[trait]["spread"]
+        assert whole["low"] < whole["value"] < whole["high"]
+        assert whole["value"] == pytest.approx(0.2, abs=0.02)
+        assert whole["n"] == 16 * 4
+        reduced = found[trait]["reduction"]
+        assert reduced["value"] == pytest.approx(0.5, abs=0.05)
+        assert reduced["low"] < reduced["value"] < reduced["high"]
+    assert figures(base)["stability"]["traits"]["openness"]["reduction"] is None
+
+
+def test_a_trait_that_cannot_vary_has_no_interval_and_says_why() -> None:
+    def lone(answers: Answers) -> Answers:
+        items = tuple(
+            item._replace(cluster=item.keyed) if item.trait == "openness" else item
+            for item in answers.items
+        )
+        return dataclasses.replace(answers, items=items)
+
+    run, base = (lone(answers_of(noisy(strength=0.5, sd=0.3, seed=s), wordings=1)) for s in (1, 2))
+    found = figures(run, base)["stability"]["traits"]
+    for estimate in (found["openness"]["spread"], found["openness"]["reduction"]):
+        assert estimate["value"] is not None
+        assert (estimate["low"], estimate["high"]) == (None, None)
+        assert estimate["reason"].startswith("neither this trait's item clusters")
+    assert found["neuroticism"]["spread"]["low"] < found["neuroticism"]["spread"]["value"]
+
+
+def test_the_shrunk_base_has_spread_and_signal_of_each_trait() -> None:
+    base = answers_of(noisy(strength=0.5, sd=0.4, seed=1))
+    run = dataclasses.replace(base, y=3 + 0.7 * (base.y - 3))
+    found = figures(run, base)["stability"]
+    for trait in TRAITS:
+        shrunk, own = found["shrunk_base"]["traits"][trait], found["traits"][trait]
+        assert shrunk["spread"] == pytest.approx(own["spread"]["value"])
+        assert shrunk["signal"] == pytest.approx(own["signal"])
+    extreme = figures(dataclasses.replace(base, y=3 + 2 * (base.y - 3)), base)["stability"]
+    assert extreme["shrunk_base"]["factor"] == 1.0
+    expected = figures(base)["stability"]["spread"]["value"]
+    assert extreme["shrunk_base"]["spread"] == pytest.approx(expected)
+
+
+def test_a_trait_of_one_item_has_no_spread_over_items() -> None:
+    answers = answers_of(noisy(strength=0.5, sd=0.4, seed=1))
+    one = with_items(answers, (answers.item_traits != 2) | (np.arange(20) == 8))
+    found = figures(one, one) | reliability_figures(one)
+    found["coherence"] = coherence_figures(one, cut=CUTS["3.0, as published"])
+    json.dumps(found, allow_nan=False)
+    over_items = found["published_stability"]["sd_over_items"]
+    assert over_items["spread"]["extraversion"] is None
+    assert over_items["reduction"]["extraversion"] is None
+    assert over_items["spread"]["openness"] > 0
+    assert found["stability"]["traits"]["extraversion"]["spread"]["value"] > 0
+
+
+def test_sensitivity_holds_spread_and_signal_without_answers_of_low_mass() -> None:
+    answers = answers_of(noisy(strength=0.5, sd=0.2, seed=1))
+    low = np.random.default_rng(1).random(answers.y.shape) < 0.2
+    y = np.where(low, np.random.default_rng(2).uniform(1, 5, answers.y.shape), answers.y)
+    wild = dataclasses.replace(answers, y=y, mass=np.where(low, 0.1, 1.0))
+    found = figures(wild)
+    with_them = found["stability"]["traits"]["openness"]
+    without = found["sensitivity"]["low_mass_left_out"]["stability"]["openness"]
+    assert with_them["spread"]["value"] > 0.45
+    assert without["spread"] == pytest.approx(0.2, abs=0.02)
+    assert without["signal"] == pytest.approx(0.5, abs=0.03)
+    assert without["noise_to_signal"] == pytest.approx(without["spread"] / without["signal"])
+    # A perfect respondent's likeliest option is its answer.
+    argmax = figures(answers_of(follows(2)))["sensitivity"]["argmax"]["stability"]["openness"]
+    assert argmax == pytest.approx({"spread": 0, "signal": 2, "noise_to_signal": 0})
+
+
+def test_spread_of_present_answers() -> None:
+    y = np.random.default_rng(1).normal(size=(4, 6, 10))
+    traits = np.arange(10) % 5
+    assert spread_of_present(y, traits) == pytest.approx(spread(y, traits)[0])
+    missing = y.copy()
+    # Of one profile × item a single form is left, of another none: neither counts.
+    missing[0, 1:, 0] = missing[1, :, 0] = np.nan
+    missing[:, :, traits == 4] = np.nan
+    found = spread_of_present(missing, traits)
+    kept = np.concatenate([y[2:, :, 0].var(axis=1, ddof=1), y[:, :, 5].var(axis=1, ddof=1)])
+    assert found[0] == pytest.approx(np.sqrt(kept.mean()))
+    assert found[1] == pytest.approx(spread(y, traits)[0][1])
+    assert np.isnan(found[4])
+
+
+def test_intervals_name_what_was_taken_for_independent() -> None:
+    perfect = answers_of(follows(2))
+    assert figures(perfect)["mean_auc"]["interval"] == "wilson of 16 profiles"
+    assert figures(perfect, unit="essays")["mean_auc"]["interval"] == "wilson of 16 essays"

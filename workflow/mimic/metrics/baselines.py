@@ -1,0 +1,62 @@
+"""What respondents that know nothing of the target would get, for what each figure is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mimic.traits import ALL_PROFILES, TRAITS, Profile
+
+
+def modal_profile(path: Path) -> dict[str, Any]:
+    """The most frequent profile of the essays in a CSV, of equals the first.
+
+    Parameters
+    ----------
+    path
+        The checked essays.
+
+    Returns
+    -------
+    dict
+        ``profile``, and ``share_of_essays``: how many of them have it.
+
+    Raises
+    ------
+    ValueError
+        If there are no essays.
+    """
+    levels = pd.read_csv(path, usecols=list(TRAITS))[list(TRAITS)].to_numpy() == 1
+    found = [Profile((bool(o), bool(c), bool(e), bool(a), bool(n))) for o, c, e, a, n in levels]
+    if not found:
+        raise ValueError(f"{path}: no essays")
+    profile = max(ALL_PROFILES, key=found.count)
+    return {"profile": str(profile), "share_of_essays": found.count(profile) / len(found)}
+
+
+def constant_share(profiles: Sequence[str]) -> float:
+    """Exact match of whoever always gives the commonest of the profiles that are scored."""
+    return max(profiles.count(profile) for profile in set(profiles)) / len(profiles)
+
+
+def by_source(
+    figure: Callable[[Sequence[str]], float], asked: Mapping[str, Sequence[str]], texts: list[str]
+) -> dict[str, Any]:
+    """A figure of the scored profiles, for each context (``questionnaire``) and for ``texts``.
+
+    Parameters
+    ----------
+    figure
+        Such as `constant_share`.
+    asked
+        By context, the profile that each subject is scored against.
+    texts
+        The profile that each text was written for.
+    """
+    return {
+        "questionnaire": {context: figure(profiles) for context, profiles in asked.items()},
+        "texts": figure(texts),
+    }

@@ -1,0 +1,83 @@
+"""Tables of runs against their base, and of single traits without any cut."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mimic.report.facts import context_words, is_trained, target_contexts
+from mimic.report.numbers import Cell, Table, number, p_value
+from mimic.traits import TRAITS
+
+_NO_FORMS = "texts have no forms to spread over"
+_ONE_FORM = "a single form has no spread over forms"
+
+
+def is_tested(study: dict[str, Any]) -> bool:
+    """Whether any run was tested against its base."""
+    return bool(against_base(study).rows)
+
+
+def against_base(study: dict[str, Any]) -> Table:
+    """How far each trained run differs from its base, and how often swapped labels do so."""
+    table = Table(
+        "Runs against their base. Differences of exact match are in percentage points; S/|B| is "
+        "here the mean of S over traits by the mean of |B|. p, two-sided: how often runs whose "
+        "labels are swapped within profiles differ at least as much. Exploratory: not corrected, "
+        "and without a null adapter a difference can come from training on any essays. Where both "
+        "runs have next to no signal B, S/|B| is large and says little.",
+        ["Run", "In", "Difference of exact match", "Difference of S/|B|"],
+    )
+    for run in filter(is_trained, study["runs"]):
+        for context in target_contexts(study):
+            found = run["questionnaire"].get(context, {}).get("against_base")
+            if found is not None:
+                noise = found.get("noise_to_signal")
+                table.rows.append(
+                    [
+                        Cell(run["run"]),
+                        Cell(context_words(study, context)),
+                        _difference(table, found["exact_match"], scale=100),
+                        table.missing(_ONE_FORM) if noise is None else _difference(table, noise),
+                    ]
+                )
+        if run["texts"]["against_base"] is not None:
+            table.rows.append(
+                [
+                    Cell(run["run"]),
+                    Cell("texts"),
+                    _difference(table, run["texts"]["against_base"]["exact_match"], scale=100),
+                    table.missing(_NO_FORMS),
+                ]
+            )
+    return table
+
+
+def by_trait(study: dict[str, Any], where: str) -> Table:
+    """Accuracy and AUC of each trait, in a context with a target or in ``texts``."""
+    of_texts = where == "texts"
+    table = Table(
+        f"By trait, {'texts as the judge reads them' if of_texts else context_words(study, where)}:"
+        " how often the decision fits the target, and how well scores tell high from low targets "
+        "without any cut. In brackets: 95 % intervals.",
+        ["Run", "Trait", "Accuracy", "AUC"],
+    )
+    for run in study["runs"]:
+        part = run["texts"] if of_texts else run["questionnaire"].get(where)
+        for trait in TRAITS if part is not None else ():
+            table.rows.append(
+                [
+                    Cell(run["run"]),
+                    Cell(trait),
+                    table.share(part["accuracy"][trait]),
+                    table.plain(part["auc"][trait]),
+                ]
+            )
+    return table
+
+
+def _difference(table: Table, found: dict[str, Any], *, scale: float = 1.0) -> Cell:
+    if found["difference"] is None:
+        return table.missing(found["reason"])
+    value = scale * found["difference"]
+    sign = "+" if float(f"{value:.1f}") > 0 else ""
+    return Cell(sign + number(value, 1), (p_value(found["p_value"]),))
