@@ -73,7 +73,13 @@ def make_job(tmp_path: Path) -> Callable[..., Job]:
         listed = {
             name: paths if isinstance(paths, list) else [paths] for name, paths in inputs.items()
         }
-        return Job(name=f"test {out}", settings=settings, inputs=listed, out=folder)
+        return Job(
+            name=f"test {out}",
+            settings=settings,
+            inputs=listed,
+            out=folder,
+            unfinished=tmp_path / f"{out}-unfinished",
+        )
 
     return make
 

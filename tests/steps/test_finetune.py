@@ -1,21 +1,22 @@
 """Training on a tiny random Llama: it runs, learns, repeats, and takes what the settings say."""
 
 import json
+import signal
 
 import pandas as pd
 import pytest
 import torch
 
 from mimic.compute import ComputeSettings, load_model
-from mimic.finetune import dpo, orpo, sft
+from mimic.finetune import common, dpo, orpo, resume, sft
 from mimic.pairs import conversations, preferences
 
 METHODS = {"sft": sft, "dpo": dpo, "orpo": orpo}
 
 
 @pytest.fixture
-def train(make_job, essays_csv, tiny_model):
-    def run(method, *, out, pairs_out, steps=16, **changes):
+def job_of(make_job, essays_csv, tiny_model):
+    def make(method, *, out, pairs_out, steps=16, **changes):
         step = conversations if method == "sft" else preferences
         pairs = make_job(
             settings={"pairs": {"rejected_per_chosen": 2}},
@@ -25,7 +26,7 @@ def train(make_job, essays_csv, tiny_model):
         step.main(pairs)
         (pairs.out / "manifest.json").write_text("{}")
         settings = {"steps": steps, "learning_rate": 0.02, "warmup_steps": 0, "max_length": 128}
-        job = make_job(
+        return make_job(
             settings={
                 "run": {"model": "tiny", "seed": 1},
                 "compute": {"threads": 1},
@@ -35,6 +36,14 @@ def train(make_job, essays_csv, tiny_model):
             inputs={"model": tiny_model, "pairs": pairs.out / "manifest.json"},
             out=out,
         )
+
+    return make
+
+
+@pytest.fixture
+def train(job_of):
+    def run(method, **options):
+        job = job_of(method, **options)
         METHODS[method].main(job)
         return job.out
 
@@ -70,6 +79,42 @@ def test_the_same_seed_gives_the_same_bytes(train):
     first, second = (train("sft", out=out, pairs_out=f"p{out}") for out in "ab")
     for name in ("adapter_model.safetensors", "training_log.csv", "learning.json"):
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
+
+
+@pytest.mark.parametrize(
+    ("method", "number"),
+    [("sft", signal.SIGTERM), ("dpo", signal.SIGUSR1), ("orpo", signal.SIGUSR1)],
+)
+def test_told_to_stop_it_saves_and_goes_on_with_the_same_losses(
+    job_of, train, monkeypatch, capsys, method, number
+):
+    whole = train(method, out="whole", pairs_out="pw", steps=8)
+    job = job_of(method, out="a", pairs_out="pa", steps=8)
+    (job.unfinished / "checkpoint-7").mkdir(parents=True)
+    seen = common.ShowProgress.on_log
+
+    def at_step_three(self, args, state, control, logs=None, **kwargs):
+        seen(self, args, state, control, logs=logs, **kwargs)
+        if state.global_step == 3 and "loss" in (logs or {}):
+            signal.raise_signal(number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(common.ShowProgress, "on_log", at_step_three)
+        with pytest.raises(SystemExit) as stopped:
+            METHODS[method].main(job)
+    assert stopped.value.code == 75
+    said = capsys.readouterr().out
+    assert "told to stop: saved at step" in said
+    step = resume.last_checkpoint(job.unfinished).name.removeprefix("checkpoint-")
+    # What was being written when a process died, as checkpoint-7 above, is no checkpoint.
+    assert step in ("3", "4")
+    assert not (job.out / "learning.json").exists()
+    assert signal.getsignal(number) == signal.SIG_DFL
+
+    METHODS[method].main(job)
+    assert f"going on from checkpoint-{step}" in capsys.readouterr().out
+    for name in ("adapter_model.safetensors", "training_log.csv", "learning.json"):
+        assert (whole / name).read_bytes() == (job.out / name).read_bytes(), name
 
 
 def test_a_recipe_that_does_not_learn_fails_its_check(train):

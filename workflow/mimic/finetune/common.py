@@ -99,7 +99,7 @@ def check_room(
 def trainer_arguments(job: Job, settings: TrainingSettings, *, seed: int) -> dict[str, Any]:
     """The arguments that all of TRL's trainers take."""
     return {
-        "output_dir": str(job.out / "trainer"),
+        "output_dir": str(job.unfinished),
         "max_steps": settings.steps,
         "learning_rate": settings.learning_rate,
         "per_device_train_batch_size": settings.batch_size,
@@ -131,15 +131,14 @@ def as_dataset(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> datasets
     return datasets.Dataset.from_list([{name: row[name] for name in columns} for row in rows])
 
 
-class Log(TrainerCallback):
-    """Shows progress and keeps a row for each step; stops at a loss that is no number."""
+class ShowProgress(TrainerCallback):
+    """Shows how far the training is; stops it at a loss that is no number."""
 
     def __init__(self, *, method: str, steps: int) -> None:
         self.progress = Progress(f"{method} step", steps)
-        self.rows: list[dict[str, float]] = []
 
     def on_log(self, args, state, control, logs=None, **kwargs):  # type: ignore[no-untyped-def]
-        """Keep the numbers that the trainer logs for a step."""
+        """Look at what the trainer logs for a step."""
         if not logs or "loss" not in logs:
             return
         loss = float(logs["loss"])
@@ -147,18 +146,21 @@ class Log(TrainerCallback):
             raise ValueError(
                 f"the loss is {loss} at step {state.global_step}; lower the learning rate"
             )
-        kept = {
-            name.replace("/", "_"): float(value)
-            for name, value in logs.items()
-            if name
-            in ("loss", "learning_rate", "grad_norm", "rewards/margins", "rewards/accuracies")
-        }
-        self.rows.append({"step": state.global_step, **kept})
         self.progress.advance(state.global_step - self.progress.done, f"loss {loss:.3f}")
 
-    def write(self, path: Path) -> None:
-        """Write ``training_log.csv``."""
-        pd.DataFrame(self.rows).to_csv(path, index=False, lineterminator="\n")
+
+LOGGED = ("loss", "learning_rate", "grad_norm", "rewards/margins", "rewards/accuracies")
+
+
+def write_log(path: Path, trainer: Trainer) -> None:
+    """Write ``training_log.csv``: a row for each step, those of former attempts among them."""
+    rows = [
+        {"step": logs["step"]}
+        | {name.replace("/", "_"): float(logs[name]) for name in LOGGED if name in logs}
+        for logs in trainer.state.log_history
+        if "loss" in logs
+    ]
+    pd.DataFrame(rows).to_csv(path, index=False, lineterminator="\n")
 
 
 def save_adapter(job: Job, trainer: Trainer) -> None:

@@ -5,7 +5,6 @@ The reference is the same model with its adapter switched off.
 
 from __future__ import annotations
 
-import shutil
 from typing import Any
 
 import numpy as np
@@ -13,14 +12,16 @@ from trl import DPOConfig, DPOTrainer
 
 from mimic.files import write_json
 from mimic.finetune.common import (
-    Log,
+    ShowProgress,
     as_dataset,
     load_material,
     save_adapter,
     seen_pairs,
     trainer_arguments,
+    write_log,
 )
 from mimic.finetune.learning import completion_log_probabilities, margin_check
+from mimic.finetune.resume import train
 from mimic.finetune.settings import DpoSettings
 from mimic.progress import say
 from mimic.step import Job, run_step
@@ -30,7 +31,7 @@ def main(job: Job) -> None:
     """Write the adapter, ``training_log.csv`` and ``learning.json``."""
     settings = job.parse(DpoSettings, "dpo")
     material = load_material(job, max_length=settings.max_length)
-    log = Log(method="dpo", steps=settings.steps)
+    progress = ShowProgress(method="dpo", steps=settings.steps)
     seen = seen_pairs(material.train, settings)
     trainer = DPOTrainer(
         model=material.model,
@@ -38,7 +39,7 @@ def main(job: Job) -> None:
         peft_config=material.lora,
         train_dataset=as_dataset(seen, ("prompt", "chosen", "rejected")),
         args=DPOConfig(beta=settings.beta, **trainer_arguments(job, settings, seed=material.seed)),
-        callbacks=[log],
+        callbacks=[progress],
     )
 
     def log_ratios(pairs: list[dict[str, Any]]) -> np.ndarray:
@@ -54,7 +55,7 @@ def main(job: Job) -> None:
         )
         return chosen - rejected
 
-    trainer.train()
+    train(job, trainer)
     checks = []
     for pairs, training in ((seen, True), (material.validation, False)):
         pairs = pairs[: settings.checked_pairs]
@@ -67,11 +68,10 @@ def main(job: Job) -> None:
         checks.append(margin_check(0 * margins, margins, training=training).as_dict())
 
     save_adapter(job, trainer)
-    log.write(job.out / "training_log.csv")
+    write_log(job.out / "training_log.csv", trainer)
     write_json(
         job.out / "learning.json", {"method": "dpo", "steps": settings.steps, "checks": checks}
     )
-    shutil.rmtree(job.out / "trainer", ignore_errors=True)
 
 
 if __name__ == "__main__":

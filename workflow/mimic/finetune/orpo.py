@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import Any
 
 # TRL asks that who uses its experimental trainers says so.
@@ -14,14 +13,16 @@ from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 
 from mimic.files import write_json
 from mimic.finetune.common import (
-    Log,
+    ShowProgress,
     as_dataset,
     load_material,
     save_adapter,
     seen_pairs,
     trainer_arguments,
+    write_log,
 )
 from mimic.finetune.learning import completion_log_probabilities, margin_check
+from mimic.finetune.resume import train
 from mimic.finetune.settings import OrpoSettings
 from mimic.progress import say
 from mimic.step import Job, run_step
@@ -31,7 +32,7 @@ def main(job: Job) -> None:
     """Write the adapter, ``training_log.csv`` and ``learning.json``."""
     settings = job.parse(OrpoSettings, "orpo")
     material = load_material(job, max_length=settings.max_length)
-    log = Log(method="orpo", steps=settings.steps)
+    progress = ShowProgress(method="orpo", steps=settings.steps)
     seen = seen_pairs(material.train, settings)
     trainer = ORPOTrainer(
         model=material.model,
@@ -39,7 +40,7 @@ def main(job: Job) -> None:
         peft_config=material.lora,
         train_dataset=as_dataset(seen, ("prompt", "chosen", "rejected")),
         args=ORPOConfig(beta=settings.beta, **trainer_arguments(job, settings, seed=material.seed)),
-        callbacks=[log],
+        callbacks=[progress],
     )
 
     def margins(pairs: list[dict[str, Any]]) -> np.ndarray:
@@ -60,7 +61,7 @@ def main(job: Job) -> None:
         True: seen[: settings.checked_pairs],
         False: material.validation[: settings.checked_pairs],
     }
-    trainer.train()
+    train(job, trainer)
     checks = []
     for training, pairs in checked.items():
         say(f"reward margin of {len(pairs)} {'training' if training else 'validation'} pairs")
@@ -70,11 +71,10 @@ def main(job: Job) -> None:
         checks.append(margin_check(before, after, training=training).as_dict())
 
     save_adapter(job, trainer)
-    log.write(job.out / "training_log.csv")
+    write_log(job.out / "training_log.csv", trainer)
     write_json(
         job.out / "learning.json", {"method": "orpo", "steps": settings.steps, "checks": checks}
     )
-    shutil.rmtree(job.out / "trainer", ignore_errors=True)
 
 
 if __name__ == "__main__":

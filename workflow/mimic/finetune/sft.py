@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
-
 import numpy as np
 from trl import SFTConfig, SFTTrainer
 
 from mimic.files import write_json
 from mimic.finetune.common import (
-    Log,
+    ShowProgress,
     as_dataset,
     load_material,
     save_adapter,
     trainer_arguments,
+    write_log,
 )
 from mimic.finetune.learning import completion_log_probabilities, loss_check
+from mimic.finetune.resume import train
 from mimic.finetune.settings import TrainingSettings
 from mimic.progress import say
 from mimic.step import Job, run_step
@@ -25,7 +25,7 @@ def main(job: Job) -> None:
     """Write the adapter, ``training_log.csv`` and ``learning.json``."""
     settings = job.parse(TrainingSettings, "sft")
     material = load_material(job, max_length=settings.max_length)
-    log = Log(method="sft", steps=settings.steps)
+    progress = ShowProgress(method="sft", steps=settings.steps)
     trainer = SFTTrainer(
         model=material.model,
         processing_class=material.tokenizer,
@@ -34,7 +34,7 @@ def main(job: Job) -> None:
         args=SFTConfig(
             completion_only_loss=True, **trainer_arguments(job, settings, seed=material.seed)
         ),
-        callbacks=[log],
+        callbacks=[progress],
     )
 
     def validation_losses() -> np.ndarray:
@@ -49,17 +49,16 @@ def main(job: Job) -> None:
 
     say(f"loss on {len(material.validation)} validation essays before training")
     before = validation_losses()
-    trainer.train()
+    train(job, trainer)
     say("loss on validation essays after training")
     check = loss_check(before, validation_losses())
 
     save_adapter(job, trainer)
-    log.write(job.out / "training_log.csv")
+    write_log(job.out / "training_log.csv", trainer)
     write_json(
         job.out / "learning.json",
         {"method": "sft", "steps": settings.steps, "checks": [check.as_dict()]},
     )
-    shutil.rmtree(job.out / "trainer", ignore_errors=True)
 
 
 if __name__ == "__main__":
