@@ -6,7 +6,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
-from mimic.provenance import submission
+from mimic.provenance import submission, submit
 from mimic.provenance.specs import code_digest, job_files, spec, use_this_python
 from mimic.questionnaire.settings import AskSettings
 from mimic.study import INSTRUMENTS, load_study, read_settings, submitted_study
@@ -70,13 +70,13 @@ include: "workflow/rules/report.smk"
 # In the submitting process: what its jobs compare with, written when the work begins.
 if submission.submitted() is None:
     try:
-        submission_now = submission.describe(settings=study.as_values(), sources=SOURCES)
+        submission_now = submit.describe(settings=study.as_values(), sources=SOURCES)
     except ValueError as error:
         raise WorkflowError(str(error)) from None
-    os.environ[submission.VARIABLE] = str(submission.place_of(submission_now, Path(ROOT)))
+    os.environ[submission.VARIABLE] = str(submit.place_of(submission_now, Path(ROOT)))
 
     onstart:
-        submission.write(Path(os.environ[submission.VARIABLE]), submission_now)
+        submit.write(Path(os.environ[submission.VARIABLE]), submission_now)
 
 
 envvars:

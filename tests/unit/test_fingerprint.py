@@ -23,10 +23,10 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
             if not (folder / "__init__.py").exists():
                 (folder / "__init__.py").write_text("")
         path.write_text(code)
-        fingerprint._module.cache_clear()
+        fingerprint.forget()
 
     yield write_module
-    fingerprint._module.cache_clear()
+    fingerprint.forget()
 
 
 BEFORE = '''"""A step."""

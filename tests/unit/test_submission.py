@@ -9,15 +9,8 @@ from mimic.files import sha256_file
 from mimic.provenance import submission
 from mimic.provenance.fingerprint import all_steps, step_code
 from mimic.provenance.specs import spec
-from mimic.provenance.submission import (
-    VARIABLE,
-    check_drift,
-    describe,
-    place_of,
-    read_submission,
-    submitted,
-    write,
-)
+from mimic.provenance.submission import VARIABLE, check_drift, read_submission, submitted
+from mimic.provenance.submit import describe, place_of, write
 
 
 @pytest.fixture

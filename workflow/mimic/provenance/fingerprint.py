@@ -22,6 +22,7 @@ _DYNAMIC = {"import_module", "__import__"}
 _STEP = re.compile(r"^(    )?run_step\(", flags=re.MULTILINE)
 
 
+@functools.cache
 def step_code(step: str) -> dict[str, str]:
     """Digest of each project module that `step` is made of.
 
@@ -91,6 +92,7 @@ def all_steps() -> list[str]:
 def forget() -> None:
     """Forget what was read, so that the next digest is of the files as they are then."""
     _module.cache_clear()
+    step_code.cache_clear()
 
 
 def _file_of(module: str) -> Path | None:

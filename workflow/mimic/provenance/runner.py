@@ -26,7 +26,7 @@ from mimic.provenance.records import (
     utc,
 )
 from mimic.provenance.store import RECORD, Store, identity_of, the_store
-from mimic.provenance.submission import check_drift, git_state, submitted
+from mimic.provenance.submission import check_drift, submitted
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -132,7 +132,7 @@ def _work(call: Call, store: Store, identity: str, lock: Lock) -> int:
             started=utc(started),
             ended=utc(ended),
             attempts=attempts,
-            git=(submitted() or {"git": git_state()})["git"],
+            git=(submitted() or {"git": {}})["git"],
             measured=read_json(measured) if measured.is_file() else {},
         )
 

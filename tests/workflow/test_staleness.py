@@ -1,0 +1,379 @@
+"""Only what is stale runs again: real edits of real files, in a copy of the project."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+from small_study import CONFIG, ROOT, Outcome, SmallStudy
+
+RUNS = ("tiny-base", "tiny-sft-s1", "tiny-dpo-s1")
+END = {"metrics study", "report"}
+METRICS = {f"metrics {run}" for run in RUNS} | END
+JUDGED = {f"judge texts of {run}" for run in RUNS} | METRICS
+ASKED = {f"questionnaire {run}, context none" for run in RUNS}
+
+
+def after_training(run: str) -> set[str]:
+    """The jobs that follow the training of a run."""
+    own = {f"writing {run}", f"questionnaire {run}, context none", f"judge texts of {run}"}
+    return own | {f"metrics {run}"} | END
+
+
+@dataclass(frozen=True)
+class Edit:
+    """An edit, the jobs that must work again, and those that may for their inputs' new bytes."""
+
+    apply: Callable[[SmallStudy], None]
+    must: set[str]
+    may: set[str]
+
+
+def append(name: str, line: str) -> Callable[[SmallStudy], None]:
+    return lambda study: study.write(name, f"{study.read(name)}\n{line}\n")
+
+
+def replace(name: str, former: str, new: str) -> Callable[[SmallStudy], None]:
+    return lambda study: study.edit(name, former, new)
+
+
+def reorder_corpus(study: SmallStudy) -> None:
+    header, *rows = csv.reader(io.StringIO(study.read("corpus.csv")))
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *reversed(rows)])
+    study.write("corpus.csv", text.getvalue())
+
+
+def reword_an_item(study: SmallStudy) -> None:
+    (words,) = json.loads(study.read(f"{ROOT}/forms/words.json")).values()
+    asked = yaml.safe_load(study.read("config/instruments/mini_ipip_10.yaml"))["items"]
+    own = [words[item["text"].lower()] for item in asked]
+    phrase = next(word["phrase"] for word in own if word["variant"] > 0)
+    study.edit("config/forms/rewordings.yaml", phrase, f"{phrase} at times")
+
+
+def another_plotting_package(study: SmallStudy) -> None:
+    study.write(
+        "shadow/matplotlib-99.0.dist-info/METADATA",
+        "Metadata-Version: 2.1\nName: matplotlib\nVersion: 99.0\n",
+    )
+
+
+EDITS = {
+    "comment and docstring": Edit(
+        lambda study: study.write(
+            "workflow/mimic/finetune/dpo.py",
+            study.read("workflow/mimic/finetune/dpo.py").replace('"""Step:', '"""A step:', 1)
+            + "# A comment.\n",
+        ),
+        set(),
+        set(),
+    ),
+    "a figure's code": Edit(
+        append("workflow/mimic/report/figures.py", "EDITED = True"), {"report"}, set()
+    ),
+    "the likelihood engine": Edit(
+        append("workflow/mimic/respondents/likelihood.py", "EDITED = True"), ASKED, METRICS
+    ),
+    "DPO's code": Edit(
+        replace("workflow/mimic/finetune/dpo.py", "beta=settings.beta,", "beta=2 * settings.beta,"),
+        {"finetune tiny-dpo-s1", "questionnaire tiny-dpo-s1, context none"},
+        after_training("tiny-dpo-s1"),
+    ),
+    "one run's learning rate": Edit(
+        replace(
+            CONFIG, "max_length: 96, learning_rate: 0.02", "max_length: 96, learning_rate: 0.03"
+        ),
+        {"finetune tiny-sft-s1", "questionnaire tiny-sft-s1, context none"},
+        after_training("tiny-sft-s1"),
+    ),
+    "a judge": Edit(
+        replace(CONFIG, "c_values: [1.0]", "c_values: [0.5]"), {"judge reading"}, JUDGED
+    ),
+    "rows of the corpus reordered": Edit(reorder_corpus, {"essays"}, set()),
+    "an item's wording": Edit(reword_an_item, {"forms"} | ASKED, {"gates"} | METRICS),
+    "a package that only plotting needs": Edit(another_plotting_package, {"report"}, set()),
+    "a new setting of the report": Edit(
+        append(CONFIG, "report: {title: Another title}"), {"report"}, set()
+    ),
+}
+
+
+def check(outcome: Outcome, *edits: Edit) -> None:
+    """Check that the jobs that worked are those that the edits ask for."""
+    must = set().union(*(edit.must for edit in edits))
+    may = must.union(*(edit.may for edit in edits))
+    assert must <= outcome.worked <= may, sorted(outcome.worked ^ must)
+
+
+@pytest.fixture(scope="module")
+def built(
+    project: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[SmallStudy, Path]:
+    """The study, built, and a copy of all that belongs to it."""
+    base = tmp_path_factory.mktemp("small")
+    study = SmallStudy.make(project, base / "study", model=tiny_model.parent, hub=base / "hub")
+    outcome = study.run()
+    assert len(outcome.worked) == 23, sorted(outcome.worked)
+    shutil.copytree(study.folder, base / "kept", symlinks=True)
+    return study, base / "kept"
+
+
+@pytest.fixture
+def study(built: tuple[SmallStudy, Path]) -> SmallStudy:
+    """The study as it was built: the folder copied back, at another time than its results say."""
+    study, kept = built
+    shutil.rmtree(study.folder)
+    shutil.copytree(kept, study.folder, symlinks=True)
+    return study
+
+
+def touch_everything(study: SmallStudy) -> None:
+    for path in study.folder.rglob("*"):
+        if path.is_file() and ".snakemake" not in path.parts and "store" not in path.parts:
+            path.touch()
+
+
+@pytest.mark.slow
+def test_a_copied_folder_is_fresh_and_touching_everything_runs_nothing(study: SmallStudy) -> None:
+    assert study.run().nothing
+    assert study.mimic("audit", "--all", "--configfile", CONFIG).returncode == 0
+    touch_everything(study)
+    assert study.run().nothing
+    assert "Nothing would run" in study.mimic("why", "--configfile", CONFIG).stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edit_runs_what_depends_on_it_and_setting_it_back_gives_hits(
+    study: SmallStudy, name: str
+) -> None:
+    edit = EDITS[name]
+    before, kept = study.results(), study.answers_kept()
+    former = {
+        path: study.read(path) for path in (CONFIG, "corpus.csv", "config/forms/rewordings.yaml")
+    } | {
+        path.relative_to(study.folder).as_posix(): path.read_text()
+        for path in (study.folder / "workflow").rglob("*.py")
+    }
+    edit.apply(study)
+    why = study.mimic("why", "--configfile", CONFIG)
+    assert why.returncode == 0, why.stderr
+    outcome = study.run()
+    check(outcome, edit)
+    assert outcome.nothing == (not edit.must)
+    named = {line.split(": runs")[0] for line in why.stdout.splitlines() if ": runs" in line}
+    assert named <= outcome.worked
+    assert bool(named) == bool(edit.must)
+    if name == "an item's wording":
+        # One item of 16 profiles in two forms for each run.
+        assert study.answers_kept() - kept == 16 * 2 * len(RUNS)
+    for path, text in former.items():
+        if study.read(path) != text:
+            study.write(path, text)
+    shutil.rmtree(study.folder / "shadow", ignore_errors=True)
+    back = study.run()
+    assert back.worked == frozenset()
+    assert study.results() == before
+
+
+@pytest.mark.slow
+def test_edits_that_arrive_with_old_modification_times_are_found(study: SmallStudy) -> None:
+    code = "workflow/mimic/report/figures.py"
+    study.write(code, study.read(code) + "\nEDITED = True\n", old_time=True)
+    study.edit(CONFIG, "permutations: 99", "permutations: 98", old_time=True)
+    study.edit("corpus.csv", "Rod out. Flask.", "Rod out, flask.", old_time=True)
+    why = study.mimic("why", "--configfile", CONFIG).stdout
+    assert "essays: runs\n  source      corpus.csv: other bytes\n" in why
+    assert "  code        mimic.report.figures: was edited\n" in why
+    assert "  settings    metrics.permutations: 99 → 98\n" in why
+    outcome = study.run()
+    assert {"essays", "report"} | {f"metrics {run}" for run in RUNS} <= outcome.worked
+
+
+def pairs_of_all() -> list[tuple[str, str]]:
+    return list(itertools.combinations(EDITS, 2))
+
+
+def build_clean(study: SmallStudy, folder: Path) -> dict[str, str]:
+    """The results of a study built from nothing."""
+    clean = study.copy(folder)
+    outcome = clean.run()
+    assert not outcome.hits
+    results = clean.results()
+    shutil.rmtree(folder)
+    return results
+
+
+@pytest.mark.slow
+def test_edits_made_in_pairs_give_the_bytes_of_a_clean_build(
+    study: SmallStudy, tmp_path: Path
+) -> None:
+    names = list(EDITS)
+    random.Random(1).shuffle(names)
+    for pair in (names[place : place + 2] for place in range(0, len(names), 2)):
+        edits = [EDITS[name] for name in pair]
+        for edit in edits:
+            edit.apply(study)
+        check(study.run(), *edits)
+        assert study.run().nothing, pair
+    assert study.results() == build_clean(study, tmp_path / "clean")
+
+
+@pytest.mark.slowest
+@pytest.mark.parametrize(("one", "other"), pairs_of_all())
+def test_any_pair_of_edits_gives_the_bytes_of_a_clean_build(
+    study: SmallStudy, tmp_path: Path, one: str, other: str
+) -> None:
+    edits = [EDITS[one], EDITS[other]]
+    for edit in edits:
+        edit.apply(study)
+    check(study.run(), *edits)
+    assert study.run().nothing
+    assert study.results() == build_clean(study, tmp_path / "clean")
+
+
+@pytest.mark.slow
+def test_code_changed_while_a_job_queues_stops_it_on_a_cluster(study: SmallStudy) -> None:
+    shutil.rmtree(study.folder / "results")
+    shutil.rmtree(study.folder / "store")
+    submit = study.folder / "submit.sh"
+    submit.write_text(
+        "#!/bin/sh\ntouch submitted\n"
+        '(while [ ! -e go ]; do sleep 0.2; done; sh "$1") >job.log 2>&1 &\necho 1\n'
+    )
+    submit.chmod(0o755)
+    command = [
+        *study.command(f"{ROOT}/essays/essays.csv", "--executor", "cluster-generic"),
+        *("--cluster-generic-submit-cmd", "./submit.sh", "--jobs", "1"),
+        *("--seconds-between-status-checks", "1"),
+    ]
+
+    def submit_and_edit(name: str, text: str) -> str:
+        for flag in ("submitted", "go"):
+            (study.folder / flag).unlink(missing_ok=True)
+        process = subprocess.Popen(
+            command,
+            cwd=study.folder,
+            env=study.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        end = time.monotonic() + 120
+        while not (study.folder / "submitted").exists() and time.monotonic() < end:
+            time.sleep(0.2)
+        study.write(name, text)
+        (study.folder / "go").touch()
+        process.wait(timeout=180)
+        return (study.folder / "job.log").read_text() + f"\nstatus {process.returncode}"
+
+    code, settings = "workflow/mimic/essays/check.py", study.read(CONFIG)
+    stopped = submit_and_edit(code, study.read(code) + "\nEDITED = True\n")
+    assert "mimic.essays.check changed since the work was submitted" in stopped
+    assert stopped.endswith("status 1")
+    assert not (study.folder / ROOT / "essays/essays.csv").exists()
+    # Settings that changed while it queued are for the next submission; this job does what was
+    # submitted.
+    went_on = submit_and_edit(CONFIG, settings.replace("composed: true", "composed: false"))
+    assert went_on.endswith("status 0"), went_on
+    summary = json.loads(study.read(f"{ROOT}/essays/summary.json"))
+    assert summary["kind"] == "composed"
+
+
+def processes_in(folder: Path) -> list[psutil.Process]:
+    """Processes that work in a folder, or were started with it."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if Path(process.cwd()).is_relative_to(folder):
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_the_next_run_completes_with_the_same_bytes(
+    study: SmallStudy, tmp_path: Path
+) -> None:
+    expected = study.results()
+    killed = study.copy(tmp_path / "killed")
+    draw = random.Random(int(os.environ.get("PYTEST_RANDOM_SEED", "7")))
+    for round_ in range(4):
+        process = subprocess.Popen(
+            killed.command(),
+            cwd=killed.folder,
+            env=killed.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(draw.uniform(6, 25))
+        if round_ % 2:
+            steps = [
+                p for p in processes_in(killed.folder) if any("job.json" in w for w in p.cmdline())
+            ]
+            for step in steps[:1]:
+                step.kill()
+            time.sleep(1)
+        process.kill()
+        process.wait()
+        end = time.monotonic() + 20
+        while processes_in(killed.folder) and time.monotonic() < end:
+            time.sleep(0.5)
+        assert processes_in(killed.folder) == []
+        subprocess.run(
+            [sys.executable, "-m", "snakemake", "--unlock", "--configfile", CONFIG],
+            cwd=killed.folder,
+            env=killed.environment,
+            check=True,
+            capture_output=True,
+        )
+    killed.run()
+    assert killed.results() == expected
+    assert killed.run().nothing
+
+
+@pytest.mark.slow
+def test_a_second_clone_with_the_same_store_makes_nothing_anew(
+    study: SmallStudy, tmp_path: Path
+) -> None:
+    clone = study.copy(tmp_path / "clone")
+    shutil.copytree(study.folder / "store", clone.folder / "store")
+    outcome = clone.run()
+    assert outcome.worked == frozenset()
+    assert len(outcome.hits) == 23
+    assert clone.results() == study.results()
+    audit = clone.mimic("audit", "--all", "--configfile", CONFIG)
+    assert "32 of 32" in audit.stdout or "came as hits" in audit.stdout, audit.stdout
+
+
+@pytest.mark.slow
+def test_an_entry_whose_bytes_do_not_fit_is_refused_and_made_again(study: SmallStudy) -> None:
+    before = study.results()
+    note = json.loads(study.read(f"{ROOT}/.identities/metrics__tiny-base.json.json"))
+    entry = study.folder / "store" / note["identity"]
+    bad = entry / "tiny-base.json"
+    bad.chmod(0o644)
+    bad.unlink()
+    bad.write_text("{}")
+    (study.folder / ROOT / "metrics/tiny-base.json").unlink()
+    outcome = study.run()
+    assert "metrics tiny-base" in outcome.worked
+    assert "tiny-base.json has other bytes than its manifest says" in outcome.output
+    (refused,) = (study.folder / "store/refused").iterdir()
+    assert (refused / "tiny-base.json").read_text() == "{}"
+    assert study.results() == before
