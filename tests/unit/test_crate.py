@@ -189,6 +189,22 @@ def test_what_it_holds(store: Store) -> None:
     assert found[f"records/{made['finetune']}.json"]["sha256"] == record["sha256"]["identity"]
 
 
+@pytest.mark.parametrize("source", [EMBEDDED, CSV])
+def test_what_it_names_it_describes(store: Store, source: dict[str, Any]) -> None:
+    build(store, source)
+    found = entities(crate())
+    named = {
+        value["@id"]
+        for entity in found.values()
+        for values in entity.values()
+        for value in (values if isinstance(values, list) else [values])
+        if isinstance(value, dict)
+    }
+    # What isn't described has an address of its own.
+    assert [name for name in named - found.keys() if not name.startswith("http")] == []
+    assert found.keys() - named == {"ro-crate-metadata.json"}
+
+
 def test_what_it_says_of_the_study(store: Store) -> None:
     made = build(store)
     found = entities(crate())
@@ -267,6 +283,8 @@ def test_the_same_study_gives_the_same_bytes(store: Store) -> None:
     # All are hits now, with newer notes and links.
     build(store)
     assert crate("second.zip").read_bytes() == first
+    with zipfile.ZipFile("first.zip") as archive:
+        assert {info.date_time[0] for info in archive.infolist()} == {1980}
 
 
 def test_a_commit_is_the_version_of_what_ran(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
