@@ -52,6 +52,21 @@ def _audit(arguments: argparse.Namespace) -> bool:
     return show_audit(arguments.result, as_json=arguments.json)
 
 
+def _crate(arguments: argparse.Namespace) -> bool:
+    # Loads the library of crates, which no other command needs.
+    from mimic.provenance.crate_command import write_crate
+
+    source = arguments.configfile or DEFAULT_SETTINGS
+    settings = load_study(read_settings(source), source=str(source)).settings
+    return write_crate(
+        arguments.file,
+        root=Path(settings.root),
+        settings=source,
+        title=settings.report.title,
+        authors=settings.report.authors,
+    )
+
+
 def _why(arguments: argparse.Namespace) -> bool:
     show_why(arguments.target, configfile=arguments.configfile)
     return True
@@ -106,6 +121,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     audit.set_defaults(call=_audit)
 
+    crate = commands.add_parser(
+        "crate",
+        help="write a study as an RO-Crate",
+        description="Audit a study and write its results, with what made them, as a Provenance Run "
+        "Crate. Exit status 1 if something doesn't fit; nothing is written then.",
+    )
+    crate.add_argument("file", type=Path, metavar="FILE.zip", help="must not exist yet")
+    crate.set_defaults(call=_crate)
+
     why = commands.add_parser(
         "why",
         help="say what would run, and why",
@@ -132,7 +156,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--yes", action="store_true", help="remove without a question")
     for command in (gates, audit):
         command.add_argument("--json", action="store_true", help="print it for machines")
-    for command in (clean, gates, audit, why):
+    for command in (clean, gates, audit, crate, why):
         command.add_argument(
             "--configfile",
             type=Path,
