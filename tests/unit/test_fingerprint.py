@@ -1,5 +1,9 @@
 """The fingerprint of a step: what changes it, and what it follows."""
 
+import json
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -171,3 +175,40 @@ def test_no_step_depends_on_the_study_or_on_provenance(project: Path) -> None:
             assert "mimic.study" not in modules, path
             others = {name for name in modules if name.endswith(".settings")}
             assert others <= {f"mimic.{stage.name}.settings", "mimic.settings"}, path
+
+
+def other_pythons() -> list[str]:
+    """The Pythons of other versions that are installed here, where their users keep them."""
+    found = []
+    for minor in (11, 12, 13):
+        name = f"python3.{minor}"
+        kept = sorted(Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/{name}"))
+        for path in [*map(str, kept), shutil.which(name)]:
+            if path is not None and sys.version_info[1] != minor:
+                command = [path, "-c", "import sys; print(sys.version_info[1])"]
+                told = subprocess.run(command, capture_output=True, text=True)
+                if told.stdout.strip() == str(minor):
+                    found.append(path)
+                    break
+    return found
+
+
+def test_other_versions_of_python_give_the_same_fingerprints(project: Path) -> None:
+    if not (pythons := other_pythons()):
+        pytest.skip("no other Python of 3.11 to 3.13 is installed")
+    # Only what the fingerprint itself needs; nothing of the environment.
+    code = (
+        "import json; from mimic.provenance.fingerprint import all_steps, step_code; "
+        "print(json.dumps({step: step_code(step) for step in all_steps()}))"
+    )
+    mine = {step: step_code(step) for step in fingerprint.all_steps()}
+    assert len(mine) > 10
+    for python in pythons:
+        told = subprocess.run(
+            [python, "-c", code],
+            env={"PYTHONPATH": str(project / "workflow"), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert json.loads(told.stdout) == mine, python
