@@ -34,6 +34,27 @@ def smollm2_tokenizer() -> Any:
 
 
 @pytest.fixture(scope="session")
+def metaspace_tokenizer() -> Any:
+    """A tokenizer that marks the beginning of words, a lone text's too; no BOS, no template."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    words = (PROJECT / "config/forms/authored.yaml").read_text(encoding="utf-8")
+    made = Tokenizer(models.BPE(unk_token="<unk>"))
+    made.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
+    made.decoder = decoders.Metaspace(replacement="▁", prepend_scheme="always")
+    alphabet = [chr(code) for code in range(33, 127)] + ["\n"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=["<unk>", "</s>"],
+        initial_alphabet=alphabet,
+        show_progress=False,
+    )
+    made.train_from_iterator([word.replace("(", "") for word in words.split()], trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=made, eos_token="</s>", unk_token="<unk>")
+
+
+@pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory, smollm2_tokenizer: Any) -> Path:
     """The manifest of a tiny randomly initialised Llama with the real tokenizer."""
     import torch
