@@ -82,6 +82,25 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory, smollm2_tokenizer: Any)
     return folder / "manifest.json"
 
 
+@pytest.fixture(scope="session")
+def tiny_adapter(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The manifest of an adapter of the tiny model that changes it a lot."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    folder = tmp_path_factory.mktemp("adapter")
+    torch.manual_seed(1)
+    model = AutoModelForCausalLM.from_pretrained(tiny_model.parent)
+    tuned = get_peft_model(model, LoraConfig(r=4, target_modules=["q_proj", "v_proj"]))
+    for name, weight in tuned.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.5)
+    tuned.save_pretrained(folder)
+    (folder / "manifest.json").write_text("{}")
+    return folder / "manifest.json"
+
+
 @pytest.fixture
 def make_job(tmp_path: Path) -> Callable[..., Job]:
     """Makes a job that writes into a fresh folder."""

@@ -40,7 +40,7 @@ class Writer:
     """Proposes the same whatever is asked, the last prompt first."""
 
     def answers(self, prompts):
-        assert "I worry about things." in prompts[0] and "Write 2 other" in prompts[0]
+        assert "I worry about things." in prompts[0].text and "Write 2 other" in prompts[0].text
         for position in reversed(range(len(prompts))):
             yield {position: f"Number {position}\nI number {position} twice.\nI rest."}
 
@@ -66,7 +66,8 @@ class Reader:
         self.words = {"like": "extraversion", "fret": "neuroticism", "worry": "neuroticism"}
 
     def answer(self, questions):
-        return [self._answer(question) for question in questions]
+        for position, question in reversed(list(enumerate(questions))):
+            yield {position: self._answer(question)}
 
     def _answer(self, question):
         prompt = self.tokenizer.decode(question.prompt)

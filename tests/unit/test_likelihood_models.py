@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mimic.respondents import likelihood
-from mimic.respondents.likelihood import OnePrompt, SharedPrefix
+from mimic.respondents.likelihood import OnePrompt, SharedPrefix, all_answers
 from mimic.respondents.tree import Question
 
 SIZES = {
@@ -42,7 +42,7 @@ def model_of(family, **sizes):
 def test_attention_sinks_are_refused():
     engine = SharedPrefix(model_of("gpt_oss", head_dim=8, num_local_experts=4), batch_tokens=64)
     with pytest.raises(ValueError, match=r"has s_aux, which .* questionnaire.engine to one_prompt"):
-        engine.answer([QUESTION])
+        all_answers(engine, [QUESTION])
 
 
 def test_layers_without_attention_are_refused(monkeypatch):
@@ -56,17 +56,17 @@ def test_layers_without_attention_are_refused(monkeypatch):
     with pytest.raises(
         ValueError, match=r"Lfm2ForCausalLM.*plain forward pass .*0\.0001.*item x.*one_prompt"
     ):
-        engine.answer([QUESTION])
+        all_answers(engine, [QUESTION])
 
 
 @pytest.mark.parametrize("family", ["phimoe", "mistral"])
 def test_a_window_is_refused_whether_attention_is_told_of_it_or_not(family):
     wide = SharedPrefix(model_of(family, sliding_window=64), batch_tokens=64)
-    plain = OnePrompt(model_of(family, sliding_window=64)).answer([QUESTION])
-    assert np.array(wide.answer([QUESTION])) == pytest.approx(np.array(plain), rel=1e-4)
+    plain = all_answers(OnePrompt(model_of(family, sliding_window=64)), [QUESTION])
+    assert np.array(all_answers(wide, [QUESTION])) == pytest.approx(np.array(plain), rel=1e-4)
     narrow = SharedPrefix(model_of(family, sliding_window=16), batch_tokens=64)
     with pytest.raises(ValueError, match="model sees 16 back; set questionnaire.engine"):
-        narrow.answer([QUESTION])
+        all_answers(narrow, [QUESTION])
 
 
 def test_windows_of_some_layers_count_unless_they_are_off():
@@ -74,9 +74,9 @@ def test_windows_of_some_layers_count_unless_they_are_off():
     sizes = {"num_experts": 4, "sliding_window": 16, "layer_types": kinds}
     on = SharedPrefix(model_of("qwen2_moe", use_sliding_window=True, **sizes), batch_tokens=64)
     with pytest.raises(ValueError, match="model sees 16 back"):
-        on.answer([QUESTION])
+        all_answers(on, [QUESTION])
     off = SharedPrefix(model_of("qwen2_moe", **sizes | {"layer_types": None}), batch_tokens=64)
-    off.answer([QUESTION])
+    all_answers(off, [QUESTION])
 
 
 def test_values_may_have_another_size_than_keys():
@@ -89,26 +89,28 @@ def test_values_may_have_another_size_than_keys():
         "v_head_dim": 12,
         "first_k_dense_replace": 3,
     }
-    plain = OnePrompt(model_of("deepseek_v3", **sizes)).answer([QUESTION, QUESTION])
-    found = SharedPrefix(model_of("deepseek_v3", **sizes), batch_tokens=64).answer([QUESTION] * 2)
+    plain = all_answers(OnePrompt(model_of("deepseek_v3", **sizes)), [QUESTION] * 2)
+    found = all_answers(
+        SharedPrefix(model_of("deepseek_v3", **sizes), batch_tokens=64), [QUESTION] * 2
+    )
     assert np.array(found) == pytest.approx(np.array(plain), rel=1e-4)
 
 
 @pytest.mark.parametrize(("precision", "refused"), [(torch.float32, True), (torch.bfloat16, False)])
 def test_the_first_answer_is_compared_and_only_it(monkeypatch, precision, refused):
     compared = []
-    real = OnePrompt.answer
+    real = OnePrompt.probabilities
 
-    def slightly_off(self, questions):
-        compared.append(len(questions))
-        return [[p * math.exp(0.01) for p in answer] for answer in real(self, questions)]
+    def slightly_off(self, question):
+        compared.append(question)
+        return [p * math.exp(0.01) for p in real(self, question)]
 
-    monkeypatch.setattr(OnePrompt, "answer", slightly_off)
+    monkeypatch.setattr(OnePrompt, "probabilities", slightly_off)
     engine = SharedPrefix(model_of("llama").to(precision), batch_tokens=64)
     if refused:
         with pytest.raises(ValueError, match="gives log-probabilities 0.01 from those"):
-            engine.answer([QUESTION])
+            all_answers(engine, [QUESTION])
         return
-    engine.answer([QUESTION, QUESTION])
-    engine.answer([QUESTION])
-    assert compared == [1]
+    all_answers(engine, [QUESTION, QUESTION])
+    all_answers(engine, [QUESTION])
+    assert compared == [QUESTION]

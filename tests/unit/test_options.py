@@ -97,8 +97,7 @@ def test_the_second_reading_asks_for_letters_as_they_stand(tokenizer):
 
         def answer(self, questions):
             self.questions += questions
-            for _ in questions:
-                yield [1.0] * len(questions[0].options)
+            yield {n: [1.0] * len(one.options) for n, one in enumerate(questions)}
 
     reader = Reader()
     list(read_phrases(reader, tokenizer, {"Fret a lot": ["neuroticism"]}))

@@ -14,7 +14,7 @@ from mimic.chat import encode_all, render
 from mimic.forms.admission import Reading
 from mimic.questionnaire.instruments import sentence
 from mimic.questionnaire.options import continued
-from mimic.respondents.likelihood import LikelihoodRespondent
+from mimic.respondents.likelihood import LikelihoodRespondent, all_answers
 from mimic.respondents.tree import Question, common_length
 from mimic.traits import TRAITS
 
@@ -132,7 +132,8 @@ def _found(
     )
     # All share the shortest beginning that one of them shares with a statement of other words.
     shared = min(common_length(tokens, other) for tokens in asked)
-    answers = respondent.answer(
+    answers = all_answers(
+        respondent,
         [
             Question(
                 tokens[:shared],
@@ -142,6 +143,6 @@ def _found(
                 f"of the reading of {phrase!r}",
             )
             for tokens, own, phrase in zip(asked, options, phrases, strict=True)
-        ]
+        ],
     )
     return [order.options[max(range(len(found)), key=found.__getitem__)] for found in answers]

@@ -98,9 +98,9 @@ def answered(
     for key, one in lacking:
         groups.setdefault((one.question.form, one.question.about), []).append((key, one))
     for group in groups.values():
-        found = respondent.answer([one.question for _, one in group])
-        for (key, _), answer in zip(group, found, strict=True):
-            store.add(key, answer)
+        for found in respondent.answer([one.question for _, one in group]):
+            for position, answer in found.items():
+                store.add(group[position][0], answer)
     for key, one in zip(keys, asked, strict=True):
         yield one, list(store.get(key))
 

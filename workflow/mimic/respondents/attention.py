@@ -15,8 +15,8 @@ import torch
 
 NAME = "mimic_shared_prefix"
 
-# Handed over by many models: nothing is dropped out in evaluation mode, and positions are in queries
-# and keys already.
+# Handed over by many models: in evaluation mode nothing is dropped out, and queries and keys hold
+# their positions already.
 _WITHOUT_EFFECT = frozenset({"dropout", "is_causal", "position_ids"})
 
 KeysValues = tuple[torch.Tensor, torch.Tensor]

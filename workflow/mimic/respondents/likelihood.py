@@ -36,12 +36,17 @@ _LAYERS = {"full_attention", "sliding_attention"}
 class LikelihoodRespondent(Protocol):
     """Answers questions by the probability of each option."""
 
-    def answer(self, questions: Sequence[Question]) -> list[list[float]]:
-        """Probability of each option, shape (questions, options).
+    def answer(self, questions: Sequence[Question]) -> Iterator[dict[int, list[float]]]:
+        """Probability of each option, some questions at a time, as they are answered.
 
         The probability of an option is the sum over its variants of the probability of the whole
         token sequence, given the prompt. Nothing is renormalised: the rest of the mass lies on
         answers that are no option.
+
+        Yields
+        ------
+        dict of int to list of float
+            The probabilities of each option, by the position of their questions.
 
         Raises
         ------
@@ -51,17 +56,29 @@ class LikelihoodRespondent(Protocol):
         ...
 
 
+def all_answers(
+    respondent: LikelihoodRespondent, questions: Sequence[Question]
+) -> list[list[float]]:
+    """All answers in order, shape (questions, options)."""
+    found: dict[int, list[float]] = {}
+    for some in respondent.answer(questions):
+        found.update(some)
+    return [found[position] for position in range(len(questions))]
+
+
 class OnePrompt:
     """Each prompt by itself, in a plain forward pass; for any causal model."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         self.model = model
 
-    def answer(self, questions: Sequence[Question]) -> list[list[float]]:
-        """See `LikelihoodRespondent.answer`."""
-        return [self._answer(question) for question in questions]
+    def answer(self, questions: Sequence[Question]) -> Iterator[dict[int, list[float]]]:
+        """See `LikelihoodRespondent.answer`; one at a time."""
+        for position, question in enumerate(questions):
+            yield {position: self.probabilities(question)}
 
-    def _answer(self, question: Question) -> list[float]:
+    def probabilities(self, question: Question) -> list[float]:
+        """Probability of each option of one question."""
         # One pass serves all variants that it goes on to; mostly it is a single one.
         logs: dict[Tokens, torch.Tensor] = {}
         variants = [tokens for option in question.options for tokens in option]
@@ -125,8 +142,8 @@ class SharedPrefix:
         self._form: Tokens | None = None
         self._form_prefix = Segment()
 
-    def answer(self, questions: Sequence[Question]) -> list[list[float]]:
-        """See `LikelihoodRespondent.answer`.
+    def answer(self, questions: Sequence[Question]) -> Iterator[dict[int, list[float]]]:
+        """See `LikelihoodRespondent.answer`; a tree at a time.
 
         Raises
         ------
@@ -141,9 +158,9 @@ class SharedPrefix:
         length = len(first.form) + len(first.about)
         # Endings that begin alike stand together and share their tokens.
         order = sorted(range(len(questions)), key=lambda n: questions[n].ending)
-        answers: list[list[float]] = [[] for _ in questions]
         for numbers, tree, steps in _trees([questions[n] for n in order], self.batch_tokens):
             logs = self._read(tree, steps, prefix=prefix, length=length)
+            answers = {}
             for number, options in zip(numbers, steps, strict=True):
                 question = questions[order[number]]
                 found = [
@@ -154,7 +171,7 @@ class SharedPrefix:
                 if not self._compared:
                     self._compare(question, found)
                     self._compared = True
-        return answers
+            yield answers
 
     def _check_window(self, questions: Sequence[Question]) -> None:
         longest = max(
@@ -172,7 +189,7 @@ class SharedPrefix:
         # transformers' reference: what other attention leaves out of a model, it doesn't.
         self.model.set_attn_implementation("eager")
         try:
-            expected = OnePrompt(self.model).answer([question])[0]
+            expected = OnePrompt(self.model).probabilities(question)
         finally:
             self.model.set_attn_implementation(NAME)
         # What is 0 in both is equal.

@@ -96,7 +96,8 @@ def text_key(prompt: str, options: Mapping[str, Any]) -> bytes:
     prompt
         As the respondent gets it.
     options
-        The settings of generation: temperature, longest answer, seed, number of the sample.
+        The settings of generation: longest answer, size of the batch, number of the sample, and
+        where answers are sampled temperature, top-p and seed.
     """
     return _key(canonical_json([prompt, dict(options)]).encode())
 
