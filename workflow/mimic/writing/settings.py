@@ -17,8 +17,8 @@ class WritingSettings(Settings):
         {
             "evening": "It is late in the evening. Tell what happened today and what you think "
             "of it.",
-            "visit": "Friends have been to see you at home. Tell how the visit went and how it was for "
-            "you.",
+            "visit": "Friends have been to see you at home. Tell how the visit went and how it was "
+            "for you.",
         },
         min_length=1,
         description="Name and request of each situation; none of them is trained on.",
