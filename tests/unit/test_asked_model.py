@@ -5,12 +5,16 @@ import re
 
 import pytest
 
+from mimic.forms.authored import Form
 from mimic.provenance.fingerprint import step_code
 from mimic.questionnaire import ask
 from mimic.questionnaire.asked_model import answers_folder
+from mimic.questionnaire.instruments import Item
+from mimic.questionnaire.subjects import Subject
 from mimic.respondents import ANSWERING_CODE
 from mimic.respondents.store import AnswerStore
 from mimic.respondents.tree import Question
+from mimic.traits import Profile
 
 
 @pytest.mark.parametrize("kind", ["likelihood", "generation"])
@@ -77,3 +81,13 @@ def test_answers_are_kept_as_they_come(tmp_path):
         keys = [ask.question_key(question) for question in questions]
         assert store.missing(keys) == [keys[0], keys[2]]
         assert list(store.get(keys[1])) == [0.1] * 5
+
+
+def test_a_cell_without_mass_is_flagged_and_does_not_end_the_job(capsys):
+    form = Form("f", "digits", "fits", "published", "", "Answer: ", tuple("12345"))
+    item = Item(id="i", text="Hum", trait="openness", keyed="minus", cluster="hum")
+    subject = Subject("O+C-E+A-N+", Profile.parse("O+C-E+A-N+"), "")
+    question = Question((5,), (6,), (7,), (((8,),),) * 5, name="of item i")
+    row = ask.row_of(ask.Asked(subject, form, item, 0, question), [0.0] * 5)
+    assert (row["mass"], row["raw"], row["y"]) == (0.0, 3.0, 3.0)
+    assert "no mass on any option for the prompt of item i" in capsys.readouterr().out

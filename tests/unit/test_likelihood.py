@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mimic.chat import persona
-from mimic.compute import ComputeSettings, load_model, load_tokenizer
+from mimic.compute import PLAIN_TEMPLATE, ComputeSettings, load_model, load_tokenizer
 from mimic.forms.authored import load_authored
 from mimic.forms.draw import draw_forms
 from mimic.questionnaire.ask import ask
@@ -74,6 +74,14 @@ def test_engines_agree_with_plain_forward_passes(tiny_model, tiny, project):
     groups = [[one.question for one in group[:5]] for group in asked(tiny[1], project)]
     assert max(len(v) for g in groups for o in g[0].options for v in o) > 3  # several tokens
     agrees(tiny_model.parent, groups)
+
+
+def test_engines_agree_without_chat_template_and_bos(metaspace_tokenizer, tiny_model, project):
+    metaspace_tokenizer.chat_template = PLAIN_TEMPLATE
+    formats = ("letters", "agreement")
+    groups = asked(metaspace_tokenizer, project, formats=formats)
+    assert "<" not in metaspace_tokenizer.decode(groups[0][0].question.prompt)
+    agrees(tiny_model.parent, [[one.question for one in group[:3]] for group in groups[1:3]])
 
 
 @pytest.mark.parametrize("family", ["gemma2", "gemma3", "qwen3", "gpt_neox", "gpt2"])

@@ -25,7 +25,7 @@ from mimic.questionnaire.subjects import Subject, authors, sketched, targets
 from mimic.respondents.likelihood import LikelihoodRespondent, OnePrompt, SharedPrefix
 from mimic.respondents.store import AnswerStore, question_key
 from mimic.respondents.tree import Question, Tokens, common_length
-from mimic.step import Job, Progress, run_step
+from mimic.step import Job, Progress, run_step, say
 from mimic.traits import balanced_profiles
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ _OTHER_SUBJECT = "#"
 _OTHER_STATEMENT = "#"
 _MEND = "word lead or options otherwise in config/forms/authored.yaml, or leave the format out"
 ROWS_TOGETHER = 5000
+MIDDLE = 3.0
 OPTIONS = ("p1", "p2", "p3", "p4", "p5")
 # By wording and item text: the number of the item's wording, 0 for the original, and its words.
 Words = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -189,14 +190,16 @@ def _check_beginnings(form: Form, options: Sequence[Sequence[Tokens]]) -> None:
 
 
 def row_of(asked: Asked, probabilities: list[float]) -> dict[str, Any]:
-    """A row of the answers: probabilities of agreement 1 to 5, their mass, the item's score."""
+    """A row of the answers: probabilities of agreement 1 to 5, their mass, the item's score.
+
+    Where all probabilities are 0 the score is 3.
+    """
     keyed_plus = np.array([asked.item.keyed == "plus"])
     scores = likelihood_scores(np.array([probabilities]), keyed_plus)
     if scores.mass[0] <= 0:
-        raise ValueError(
-            f"no mass on any option for the prompt {asked.question.name}; its format doesn't fit "
-            "this model"
-        )
+        # As all low mass this is flagged by the mass; the middle speaks for neither side.
+        say(f"no mass on any option for the prompt {asked.question.name}; it counts as the middle")
+        scores = scores._replace(raw=np.array([MIDDLE]), y=np.array([MIDDLE]))
     return {
         "subject": asked.subject.subject,
         "profile": str(asked.subject.profile),

@@ -163,10 +163,6 @@ class BaseStore(Generic[ValueT]):
         # After an error as well, and after Ctrl-C: what was answered is answered.
         self.close()
 
-    def __len__(self) -> int:
-        """Number of answers."""
-        return len(self._rows)
-
     def get(self, key: bytes) -> ValueT:
         """The answer to a question. Raises KeyError if there is none."""
         return self._answers.get(self._rows[key])
