@@ -35,8 +35,9 @@ from mimic.forms.released import load_released, target_words
 from mimic.questionnaire.ask import ask
 from mimic.questionnaire.instruments import load_instrument
 from mimic.questionnaire.subjects import Subject
+from mimic.respondents.base import Prompt
 from mimic.respondents.generation import GenerationRespondent
-from mimic.respondents.likelihood import OnePrompt, SharedPrefix
+from mimic.respondents.likelihood import OnePrompt, SharedPrefix, all_answers
 from mimic.respondents.tree import Question
 from mimic.traits import Profile, balanced_profiles
 
@@ -78,13 +79,15 @@ def main() -> None:
         return load_model(arguments.model, compute=compute)
 
     engine, one = SharedPrefix(model(), batch_tokens=512), OnePrompt(model())
-    engine.answer(plain[0][:3])
-    one.answer(plain[0][:1])
+    all_answers(engine, plain[0][:3])
+    all_answers(one, plain[0][:1])
     rates = [
-        timed("shared_prefix", plain, engine.answer),
-        timed("shared_prefix, with an essay", with_essay, engine.answer),
-        timed("one_prompt", [plain[0][:40]], one.answer),
-        timed("one_prompt, with an essay", [with_essay[0][:10]], one.answer),
+        timed("shared_prefix", plain, lambda some: all_answers(engine, some)),
+        timed("shared_prefix, with an essay", with_essay, lambda some: all_answers(engine, some)),
+        timed("one_prompt", [plain[0][:40]], lambda some: all_answers(one, some)),
+        timed(
+            "one_prompt, with an essay", [with_essay[0][:10]], lambda some: all_answers(one, some)
+        ),
         timed("five requests", [plain[0][:10]], lambda some: five_requests(one.model, some)),
         *lm_eval_rates(one.model, tokenizer, plain[0], arguments.lm_eval_batches),
         released_rate(one.model, tokenizer, essay, items=arguments.released_items),
@@ -176,7 +179,10 @@ def released_rate(model: Any, tokenizer: Any, essay: str, *, items: int) -> Rate
     instrument = load_instrument(PROJECT / "config/instruments/ipip_neo_120.yaml")
     target = target_words(Profile((True, False, True, False, True)))
     prompts = [
-        render(tokenizer, form.filled(target=target, text=essay, item=item.statement()))
+        Prompt(
+            render(tokenizer, form.filled(target=target, text=essay, item=item.statement())),
+            name=f"of item {item.id}",
+        )
         for item in instrument.items[:items]
     ]
     respondent = GenerationRespondent(model, tokenizer, batch_size=1, max_new_tokens=200)

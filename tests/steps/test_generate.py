@@ -10,6 +10,7 @@ from mimic.questionnaire import generate
 from mimic.questionnaire.generation_settings import GenerationSettings
 from mimic.questionnaire.instruments import load_instrument
 from mimic.questionnaire.texts import cut_text, own_texts
+from mimic.respondents.store import TextStore
 from mimic.settings import parse_settings
 from mimic.step import Job
 from mimic.traits import TRAITS, balanced_profiles
@@ -17,7 +18,7 @@ from mimic.traits import TRAITS, balanced_profiles
 
 @pytest.fixture
 def job_of(make_job, tiny_model, project, tmp_path):
-    def make(out="out", *, texts=(), released=None, **changes) -> Job:
+    def make(out="out", *, texts=(), released=None, adapter=(), **changes) -> Job:
         settings = {"max_tokens": 4, "batch_size": 20} | changes
         job = make_job(
             settings={
@@ -27,7 +28,7 @@ def job_of(make_job, tiny_model, project, tmp_path):
             },
             inputs={
                 "model": tiny_model,
-                "adapter": [],
+                "adapter": adapter or [],
                 "released": released or project / "config/forms/released.yaml",
                 "texts": list(texts),
                 "instrument": project / "config/instruments/mini_ipip_10.yaml",
@@ -106,7 +107,10 @@ def test_the_same_settings_give_the_same_bytes_and_a_temperature_is_seeded(job_o
     assert sampled == the_same != other
 
 
-def test_greedy_answers_are_kept_and_only_new_prompts_are_asked(job_of, monkeypatch, tmp_path):
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_answers_are_kept_and_only_new_prompts_are_asked(
+    job_of, monkeypatch, tmp_path, temperature
+):
     asked = []
     real = generate.GenerationRespondent.answers
     monkeypatch.setattr(
@@ -114,17 +118,38 @@ def test_greedy_answers_are_kept_and_only_new_prompts_are_asked(job_of, monkeypa
         "answers",
         lambda self, prompts: asked.append(len(prompts)) or real(self, prompts),
     )
-    few = job_of("few")
+    few = job_of("few", temperature=temperature)
     generate.main(few)
     assert asked == [3 * 4 * 10]
-    more = job_of("more", profiles=16)
+    more = job_of("more", profiles=16, temperature=temperature)
     generate.main(more)
     assert asked[1:] == [3 * 12 * 10]
-    alone = dataclasses.replace(job_of("alone", profiles=16), answers=tmp_path / "other")
-    generate.main(alone)
+    alone = job_of("alone", profiles=16, temperature=temperature)
+    generate.main(dataclasses.replace(alone, answers=tmp_path / "other"))
     pd.testing.assert_frame_equal(
         *(pd.read_parquet(job.out / "generated.parquet") for job in (more, alone))
     )
+
+
+def test_an_adapter_answers_otherwise_and_apart(job_of, tiny_adapter, tmp_path):
+    base, tuned = job_of("base"), job_of("tuned", adapter=tiny_adapter)
+    generate.main(base)
+    generate.main(tuned)
+    before, after = (pd.read_parquet(j.out / "generated.parquet")["text"] for j in (base, tuned))
+    assert (before != after).mean() > 0.5
+    assert len(list((tmp_path / "answers").iterdir())) == 2
+
+
+def test_the_key_of_an_answer_holds_what_it_depends_on():
+    def key(**changes):
+        return generate.key_options(GenerationSettings(**changes))
+
+    assert key() == key(profiles=32, seed=9, text_tokens=3)
+    assert key() != key(batch_size=8) and key() != key(max_tokens=3)
+    sampled = {"temperature": 1.0}
+    changes = ({}, {"top_p": 0.5}, {"seed": 2}, {"temperature": 0.5}, {"batch_size": 8})
+    keys = [key(**sampled | change) for change in changes]
+    assert all(keys.count(one) == 1 for one in keys)
 
 
 def test_own_texts_stand_in_the_prompt_and_change_answers(job_of, texts_csv):
@@ -153,9 +178,9 @@ def test_copied_and_empty_texts_are_passed_over_and_long_ones_cut(
     with_text = generate.prompts_of(
         tokenizer, released, profiles=profiles, items=items, texts=dict.fromkeys(profiles, cut)
     )
-    assert all(f"Earlier you wrote this text:\n{cut}\n\n" in one.prompt for one in with_text)
-    assert all(one.item.statement() in one.prompt for one in with_text)
-    assert all(one.profile.words() in one.prompt for one in with_text)
+    assert all(f"Earlier you wrote this text:\n{cut}\n\n" in one.prompt.text for one in with_text)
+    assert all(one.item.statement() in one.prompt.text for one in with_text)
+    assert all(one.profile.words() in one.prompt.text for one in with_text)
 
     table = pd.read_csv(texts_csv, keep_default_na=False)
     table[table["profile"] != str(profiles[1])].to_csv(tmp_path / "lacking.csv", index=False)
@@ -175,7 +200,7 @@ def test_prompts_without_a_place_for_the_text_are_refused_before_anything_is_ans
         generate.main(job_of(released=path, texts=[texts_csv]))
 
 
-def test_answers_are_put_back_in_order_and_read_as_options(project, tiny_model):
+def test_answers_are_put_back_in_order_and_read_as_options(project, tiny_model, tmp_path):
     released = load_released(project / "config/forms/released.yaml")
     items = load_instrument(project / "config/instruments/mini_ipip_10.yaml").items
     asked = generate.prompts_of(
@@ -185,7 +210,9 @@ def test_answers_are_put_back_in_order_and_read_as_options(project, tiny_model):
         items=items,
         texts={},
     )
-    answers = generate.answer_all(Scripted(asked), [one.prompt for one in asked])
+    with TextStore(tmp_path) as store:
+        prompts = [one.prompt for one in asked]
+        answers = generate.answer_missing(Scripted(asked), prompts, store, options={})
     rows = [generate.row_of(one, text) for one, text in zip(asked, answers, strict=True)]
     for one, row in zip(asked, rows, strict=True):
         assert row["option"] == (1 if agrees(one) else 5)

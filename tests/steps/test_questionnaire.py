@@ -111,14 +111,18 @@ def test_a_further_wording_asks_only_what_is_new(job_of, made_forms, monkeypatch
     assert sum(asked) == 4 * len(first)
 
 
-def test_another_adapter_or_engine_has_a_store_of_its_own(job_of, made_forms, tmp_path):
+def test_another_adapter_or_engine_has_a_store_of_its_own(
+    job_of, made_forms, tmp_path, tiny_adapter
+):
     forms = made_forms()
-    answers_of(job_of(forms, instrument="mini_ipip_10"))
-    one_prompt = job_of(
-        forms, out="other", instrument="mini_ipip_10", settings={"engine": "one_prompt"}
-    )
-    ask.main(one_prompt)
+    ten = {"instrument": "mini_ipip_10"}
+    base = answers_of(job_of(forms, **ten))
+    one_prompt = answers_of(job_of(forms, out="other", settings={"engine": "one_prompt"}, **ten))
     assert len(list((tmp_path / "answers").iterdir())) == 2
+    assert one_prompt["y"].to_numpy() == pytest.approx(base["y"].to_numpy(), abs=1e-4)
+    tuned = answers_of(job_of(forms, out="tuned", adapter=tiny_adapter, **ten))
+    assert len(list((tmp_path / "answers").iterdir())) == 3
+    assert ((tuned["y"] - base["y"]).abs() > 1e-4).all()
 
 
 def test_the_run_s_own_text_changes_its_answers(job_of, made_forms, tmp_path):

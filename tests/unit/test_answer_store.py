@@ -49,7 +49,7 @@ def test_what_was_added_is_found_by_the_next(tmp_path: Path) -> None:
     assert [path.name for path in path.parent.iterdir()] == [path.name]
     # A further wording: only that is asked.
     with AnswerStore(tmp_path / "a" / "b", OPTIONS) as kept:
-        assert len(kept) == 1
+        assert len(kept._rows) == 1
         assert kept.missing([key(1), key(3)]) == [key(3)]
         kept.add(key(3), answer(3))
     assert known(tmp_path / "a" / "b") == [1, 3]
@@ -222,7 +222,7 @@ def opening(folder: Path, said: Connection) -> None:
         seconds = time.process_time() - started
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         said.send(((most - before) / 1e6, (process.memory_info().rss - before) / 1e6, seconds))
-        assert len(kept) == COUNT
+        assert len(kept._rows) == COUNT
 
 
 def test_a_large_questionnaire_takes_little_memory(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,24 @@ def test_an_item_without_rewordings_has_its_own_words_alone():
     rewordings = load_rewordings(FORMS / "rewordings.yaml")
     assert rewordings.variants("Not an item") == ("Not an item",)
     assert len(rewordings.variants("worry about THINGS")) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "message"),
+    [
+        ("digits", "{symbl} = {option}", "{symbl} is no placeholder; allowed are {symbol}, {opt"),
+        ("digits", "{option}", "the line '{option}' lacks {symbol}"),
+        ("letters", "({symbol})", "lacks {option}"),
+        ("letters", "({symbol} {option", "a brace that is meant literally is doubled"),
+        ("phrases", "- an option", "lacks {option}"),
+        ("phrases", "{symbol} {option}", "{symbol} is no placeholder; allowed are {option}"),
+    ],
+)
+def test_a_line_that_would_not_show_the_options_is_refused(tmp_path, name, line, message):
+    values = yaml.safe_load(AUTHORED.read_text(encoding="utf-8"))
+    values["formats"][name]["line"] = line
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+    with pytest.raises(ValueError, match=re.escape(message)) as error:
+        load_authored(path)
+    assert f"formats.{name}" in str(error.value)

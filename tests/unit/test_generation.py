@@ -7,7 +7,12 @@ import torch
 
 from mimic.chat import encode, render
 from mimic.compute import PLAIN_TEMPLATE, ComputeSettings, load_model, load_tokenizer
-from mimic.respondents.generation import GenerationRespondent, batch_seed, stop_tokens
+from mimic.forms.released import load_released
+from mimic.questionnaire.generate import prompts_of as prompts_asked
+from mimic.questionnaire.instruments import load_instrument
+from mimic.respondents.base import Prompt
+from mimic.respondents.generation import GenerationRespondent, prompt_seed, stop_tokens
+from mimic.traits import balanced_profiles
 
 
 @pytest.fixture
@@ -18,7 +23,10 @@ def tiny(tiny_model):
 
 def prompts_of(tokenizer, count=7):
     """Prompts of different lengths, on both sides of a multiple of 32 tokens."""
-    return [render(tokenizer, " ".join(["I like order."] * (2 * n + 1))) for n in range(count)]
+    return [
+        Prompt(render(tokenizer, " ".join(["I like order."] * (2 * n + 1))), name=f"number {n}")
+        for n in range(count)
+    ]
 
 
 def answered(respondent, prompts):
@@ -32,7 +40,7 @@ def answered(respondent, prompts):
 
 def by_hand(model, tokenizer, prompt, length):
     """The greedy continuation of one prompt, a token at a time, without padding or cache."""
-    tokens = encode(tokenizer, prompt)
+    tokens = encode(tokenizer, prompt.text)
     new = []
     for _ in range(length):
         with torch.inference_mode():
@@ -46,7 +54,7 @@ def by_hand(model, tokenizer, prompt, length):
 def test_greedy_answers_are_those_of_one_prompt_at_a_time(tiny):
     model, tokenizer = tiny
     prompts = prompts_of(tokenizer)
-    lengths = [len(encode(tokenizer, prompt)) for prompt in prompts]
+    lengths = [len(encode(tokenizer, prompt.text)) for prompt in prompts]
     assert len({(length + 31) // 32 for length in lengths}) > 1
     expected = [by_hand(model, tokenizer, prompt, 6) for prompt in prompts]
     respondent = GenerationRespondent(model, tokenizer, batch_size=3, max_new_tokens=6)
@@ -74,34 +82,57 @@ def test_the_model_s_own_generation_settings_do_not_count(tiny):
     assert answered(respondent, prompts) == expected
 
 
-def test_sampling_is_seeded_by_batch_and_leaves_the_global_generator_alone(tiny):
+def sampling(tiny, **options):
     model, tokenizer = tiny
-    prompts = prompts_of(tokenizer, 4)
+    chosen = {"batch_size": 2, "max_new_tokens": 6, "temperature": 1.0, "seed": 1} | options
+    return GenerationRespondent(model, tokenizer, **chosen)
 
-    def sampled(seed, **options):
-        respondent = GenerationRespondent(
-            model, tokenizer, batch_size=2, max_new_tokens=6, temperature=1.0, seed=seed, **options
-        )
-        return answered(respondent, prompts)
 
+def test_sampling_is_seeded_and_leaves_the_global_generator_alone(tiny):
+    prompts = prompts_of(tiny[1], 4)
     torch.manual_seed(3)
     state = torch.random.get_rng_state()
-    first = sampled(1)
+    first = answered(sampling(tiny), prompts)
     assert torch.equal(torch.random.get_rng_state(), state)
-    torch.manual_seed(4)
-    assert sampled(1) == first != sampled(2)
-    greedy = GenerationRespondent(model, tokenizer, batch_size=2, max_new_tokens=6)
-    expected = answered(greedy, prompts)
+    assert answered(sampling(tiny), prompts) == first != answered(sampling(tiny, seed=2), prompts)
+    expected = answered(sampling(tiny, temperature=0.0), prompts)
     assert expected != first
     # So few tokens are left to draw from that only the likeliest is.
-    assert sampled(1, top_p=1e-6) == expected
+    assert answered(sampling(tiny, top_p=1e-6), prompts) == expected
 
 
-def test_batch_seeds_differ_by_seed_prompts_and_order():
-    seeds = {batch_seed(1, ["a", "b"]), batch_seed(2, ["a", "b"]), batch_seed(1, ["b", "a"])}
-    assert len(seeds) == 3
+def test_company_does_not_move_a_sampled_answer(tiny):
+    prompts = [Prompt(p.text, p.name, sample) for p in prompts_of(tiny[1]) for sample in range(3)]
+    together = answered(sampling(tiny, batch_size=4), prompts)
+    parts = sampling(tiny, batch_size=4)
+    assert answered(parts, prompts[:8]) + answered(parts, prompts[8:]) == together
+    assert answered(parts, prompts[::-1])[::-1] == together
+    # Samples of one prompt differ.
+    assert len(set(together[:3])) == 3
+
+
+def test_what_is_sampled_has_the_model_s_probabilities(tiny):
+    model, tokenizer = tiny
+    (prompt,) = prompts_of(tokenizer, 1)
+    with torch.inference_mode():
+        ids = torch.tensor([encode(tokenizer, prompt.text)])
+        expected = (model(ids).logits[0, -1].double() / 0.25).softmax(-1)
+    count = 2000
+    respondent = sampling(tiny, batch_size=500, max_new_tokens=1, temperature=0.25)
+    drawn = answered(respondent, [Prompt(prompt.text, "x", sample) for sample in range(count)])
+    for token in expected.topk(4).indices:
+        share, p = drawn.count(tokenizer.decode([token])) / count, float(expected[token])
+        assert p > 0.02
+        assert abs(share - p) < 4 * (p * (1 - p) / count) ** 0.5
+
+
+def test_prompt_seeds_differ_by_seed_text_and_sample():
+    one = Prompt("a", "x")
+    seeds = {prompt_seed(1, one), prompt_seed(2, one), prompt_seed(1, Prompt("b", "x"))}
+    seeds.add(prompt_seed(1, Prompt("a", "x", sample=1)))
+    assert len(seeds) == 4
     assert all(0 <= seed < 2**63 for seed in seeds)
-    assert batch_seed(1, ["a", "b"]) == batch_seed(1, ("a", "b"))
+    assert prompt_seed(1, Prompt("a", "another name")) == prompt_seed(1, one)
 
 
 def test_an_answer_ends_with_its_turn(tiny):
@@ -135,9 +166,17 @@ def test_stop_tokens_hold_the_template_s_end_of_turn(tiny):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_what_is_no_number_stops_and_names_the_prompt(tiny, value):
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_what_is_no_number_stops_and_names_the_prompt(tiny, project, value, temperature):
     model, tokenizer = tiny
-    prompts = [render(tokenizer, f"Statement: {words}") for words in ("I hum.", "I nap.", "I jog.")]
+    # The released forms' prompts end alike, so that their own words wouldn't tell them apart.
+    asked = prompts_asked(
+        tokenizer,
+        load_released(project / "config/forms/released.yaml"),
+        profiles=balanced_profiles(4)[:1],
+        items=load_instrument(project / "config/instruments/mini_ipip_10.yaml").items[:3],
+        texts={},
+    )[:3]
 
     def spoil(module, inputs, output):
         output = output.clone()
@@ -145,6 +184,7 @@ def test_what_is_no_number_stops_and_names_the_prompt(tiny, value):
         return output
 
     model.lm_head.register_forward_hook(spoil)
-    respondent = GenerationRespondent(model, tokenizer, batch_size=3, max_new_tokens=2)
-    with pytest.raises(ValueError, match=re.escape("Statement: I nap.")):
-        list(respondent.answers(prompts))
+    respondent = sampling(tiny, batch_size=3, temperature=temperature)
+    expected = "no numbers for the prompt of item mini02 in format S1 for O+C+E-A-N+; its weights"
+    with pytest.raises(ValueError, match=re.escape(expected)):
+        list(respondent.answers([one.prompt for one in asked]))

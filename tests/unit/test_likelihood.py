@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from mimic.chat import persona
-from mimic.compute import ComputeSettings, load_model, load_tokenizer
+from mimic.compute import PLAIN_TEMPLATE, ComputeSettings, load_model, load_tokenizer
 from mimic.forms.authored import load_authored
 from mimic.forms.draw import draw_forms
 from mimic.questionnaire.ask import ask
 from mimic.questionnaire.instruments import load_instrument
 from mimic.questionnaire.subjects import Subject
-from mimic.respondents.likelihood import OnePrompt, SharedPrefix
+from mimic.respondents.likelihood import OnePrompt, SharedPrefix, all_answers
 from mimic.respondents.tree import Question
 from mimic.traits import Profile
 
@@ -66,7 +66,7 @@ def agrees(model_folder, groups, adapter=None, attention="sdpa"):
     for questions in groups:
         expected = [plain(reference, question) for question in questions]
         for engine in (shared, OnePrompt(reference)):
-            found = [[math.log(p) for p in answer] for answer in engine.answer(questions)]
+            found = [[math.log(p) for p in answer] for answer in all_answers(engine, questions)]
             assert np.array(found) == pytest.approx(np.array(expected), abs=1e-4)
 
 
@@ -74,6 +74,14 @@ def test_engines_agree_with_plain_forward_passes(tiny_model, tiny, project):
     groups = [[one.question for one in group[:5]] for group in asked(tiny[1], project)]
     assert max(len(v) for g in groups for o in g[0].options for v in o) > 3  # several tokens
     agrees(tiny_model.parent, groups)
+
+
+def test_engines_agree_without_chat_template_and_bos(metaspace_tokenizer, tiny_model, project):
+    metaspace_tokenizer.chat_template = PLAIN_TEMPLATE
+    formats = ("letters", "agreement")
+    groups = asked(metaspace_tokenizer, project, formats=formats)
+    assert "<" not in metaspace_tokenizer.decode(groups[0][0].question.prompt)
+    agrees(tiny_model.parent, [[one.question for one in group[:3]] for group in groups[1:3]])
 
 
 @pytest.mark.parametrize("family", ["gemma2", "gemma3", "qwen3", "gpt_neox", "gpt2"])
@@ -113,12 +121,12 @@ def test_an_adapter_counts(tiny_model, tiny, project, tmp_path):
     questions = [one.question for one in asked(tiny[1], project, formats=("digits",))[0][:4]]
     agrees(tiny_model.parent, [questions], adapter=tmp_path)
     # The adapter beside the weights instead of merged into them.
-    beside = SharedPrefix(tuned.eval(), batch_tokens=256).answer(questions)
+    beside = all_answers(SharedPrefix(tuned.eval(), batch_tokens=256), questions)
     merged = load_model(tiny_model.parent, compute=ComputeSettings(threads=1), adapter=tmp_path)
     assert np.array(beside) == pytest.approx(
-        np.array(OnePrompt(merged).answer(questions)), rel=1e-4
+        np.array(all_answers(OnePrompt(merged), questions)), rel=1e-4
     )
-    base = OnePrompt(tiny[0]).answer(questions)
+    base = all_answers(OnePrompt(tiny[0]), questions)
     assert np.abs(np.array(beside) - np.array(base)).max() > 1e-4
 
 
@@ -126,13 +134,13 @@ def test_an_answer_has_the_same_bytes_whatever_is_asked_with_it(tiny_model, tiny
     model = load_model(tiny_model.parent, compute=ComputeSettings(threads=1))
     groups = asked(tiny[1], project, formats=("digits", "phrases"))
     questions = [one.question for one in groups[2]]
-    together = SharedPrefix(model, batch_tokens=4096).answer(questions)
+    together = all_answers(SharedPrefix(model, batch_tokens=4096), questions)
     parts = SharedPrefix(model, batch_tokens=200)
-    parts.answer([one.question for one in groups[0]])
-    assert parts.answer(questions[3:11]) == together[3:11]
-    assert parts.answer(questions[:3]) == together[:3]
-    assert parts.answer(questions[::-1]) == together[::-1]
-    assert [answer for q in questions for answer in parts.answer([q])] == together
+    all_answers(parts, [one.question for one in groups[0]])
+    assert all_answers(parts, questions[3:11]) == together[3:11]
+    assert all_answers(parts, questions[:3]) == together[:3]
+    assert all_answers(parts, questions[::-1]) == together[::-1]
+    assert [answer for q in questions for answer in all_answers(parts, [q])] == together
 
 
 def test_options_that_begin_alike_are_read_as_wholes(tiny):
@@ -143,7 +151,7 @@ def test_options_that_begin_alike_are_read_as_wholes(tiny):
     )
     assert very[0][0] == very[1][0]
     question = Question(form=(5, 9), about=(6,), ending=(7, 8), options=((very[0],), (very[1],)))
-    found = SharedPrefix(copy.deepcopy(model), batch_tokens=64).answer([question])[0]
+    found = all_answers(SharedPrefix(copy.deepcopy(model), batch_tokens=64), [question])[0]
     assert [math.log(p) for p in found] == pytest.approx(plain(model, question), abs=1e-4)
     assert found[0] != found[1]
 
@@ -168,7 +176,7 @@ def test_other_targets_are_not_answered_together(tiny):
         for about in (5, 6)
     ]
     with pytest.raises(ValueError, match="share form and target"):
-        SharedPrefix(copy.deepcopy(tiny[0]), batch_tokens=64).answer(questions)
+        all_answers(SharedPrefix(copy.deepcopy(tiny[0]), batch_tokens=64), questions)
 
 
 @pytest.mark.parametrize("engine", [OnePrompt, lambda model: SharedPrefix(model, batch_tokens=64)])
@@ -178,7 +186,7 @@ def test_numbers_that_are_none_are_an_error(tiny_model, engine):
         model.model.norm.weight.fill_(float("nan"))
     question = Question((5,), (6,), (7,), (((8,),), ((9,),)), name="of item x in form y")
     with pytest.raises(ValueError, match="no numbers for the prompt of item x in form y"):
-        engine(model).answer([question])
+        all_answers(engine(model), [question])
 
 
 def test_a_model_whose_attention_is_its_own_is_refused():
@@ -207,7 +215,7 @@ def test_a_sliding_window_that_hides_a_part_is_an_error(tmp_path):
     engine = SharedPrefix(Gemma2ForCausalLM(config).eval(), batch_tokens=64)
     question = Question(tuple(range(20)), (6,), (7,), (((8,),), ((9,),)))
     with pytest.raises(ValueError, match="model sees 16 back"):
-        engine.answer([question])
+        all_answers(engine, [question])
 
 
 def test_a_tokenizer_without_chat_template_gets_the_plain_one(tiny_model, tmp_path):

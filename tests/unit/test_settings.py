@@ -110,6 +110,34 @@ def test_own_texts_must_exist_for_each_profile() -> None:
     assert "set writing.profiles (now 16) to 32" in message
     # What concerns the whole study doesn't repeat its settings.
     assert "{" not in message
+    asked: dict[str, Any] = {
+        "profiles": 16,
+        "contexts": ["own"],
+        "protocols": ["likelihood", "corrected"],
+        "generation": {"profiles": 32},
+    }
+    message = refusal({"questionnaire": asked, "writing": {"profiles": 16}})
+    assert "of questionnaire.generation.profiles; set writing.profiles (now 16) to 32" in message
+    for harmless in ({"protocols": ["likelihood"]}, {"contexts": ["none"]}):
+        parse_settings(StudySettings, {"questionnaire": asked | harmless}, source="mine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "values"),
+    [
+        ("", "models", ["smollm2", "smollm2"]),
+        ("finetune", "methods", ["dpo", "sft", "dpo"]),
+        ("finetune", "seeds", [1, 1]),
+        ("forms", "formats", ["digits", "digits"]),
+        ("forms", "trained_formats", ["phrases", "phrases"]),
+        ("questionnaire", "contexts", ["none", "none"]),
+        ("questionnaire", "protocols", ["likelihood", "likelihood"]),
+    ],
+)
+def test_what_is_named_twice_is_refused(section: str, key: str, values: list[Any]) -> None:
+    message = refusal({section: {key: values}} if section else {key: values})
+    name = f"{section}.{key}" if section else key
+    assert f"{name} names {values[0]} more than once" in message
 
 
 def test_who_proposes_rewordings_is_a_model_of_the_study() -> None:
@@ -165,9 +193,9 @@ def test_an_unknown_model_lists_the_known(project: Path, monkeypatch: pytest.Mon
         load_study({"questionnaire": {"instrument": "neo"}}, source="mine.yaml")
 
 
-def test_runs_are_listed_once(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_are_listed(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project)
-    study = load_study({"finetune": {"methods": ["dpo"], "seeds": [2, 1, 2]}}, source="mine.yaml")
+    study = load_study({"finetune": {"methods": ["dpo"], "seeds": [2, 1]}}, source="mine.yaml")
     assert list(study.runs) == ["smollm2-base", "smollm2-dpo-s2", "smollm2-dpo-s1"]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -60,10 +59,21 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The tokenizer of a model folder, padding on the left as generation needs it.
 
     A tokenizer without a chat template gets `PLAIN_TEMPLATE`.
+
+    Raises
+    ------
+    ValueError
+        If it names no end of a text but needs one, for want of a template or of padding.
     """
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    if tokenizer.eos_token is None and not (tokenizer.chat_template and tokenizer.pad_token):
+        lacking = "padding token" if tokenizer.chat_template else "chat template"
+        raise ValueError(
+            f"{folder}: the tokenizer has neither an end-of-text token nor a {lacking}, so no "
+            "answer could end; name one as eos_token in its tokenizer_config.json"
+        )
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -94,12 +104,12 @@ def load_model(
         use_safetensors=True,
     )
     if adapter is not None:
+        config = model.config.get_text_config()
+        shape = f"{type(model).__name__}, hidden size {getattr(config, 'hidden_size', 'unknown')}"
         try:
             model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
-        except RuntimeError as error:
-            base = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        except (RuntimeError, ValueError) as error:
             raise ValueError(
-                f"{adapter}: the adapter doesn't fit the model in {folder} "
-                f"(hidden size {base['hidden_size']}): {error}"
+                f"{adapter}: the adapter doesn't fit the model in {folder} ({shape}): {error}"
             ) from None
     return model.to(compute.device).eval()

@@ -67,13 +67,36 @@ class StudySettings(Settings):
         return value
 
     @model_validator(mode="after")
+    def _nothing_twice(self) -> StudySettings:
+        listed: dict[str, tuple[Any, ...]] = {
+            "models": self.models,
+            "finetune.methods": self.finetune.methods,
+            "finetune.seeds": self.finetune.seeds,
+            "forms.formats": self.forms.formats,
+            "forms.trained_formats": self.forms.trained_formats,
+            "questionnaire.contexts": self.questionnaire.contexts,
+            "questionnaire.protocols": self.questionnaire.protocols,
+        }
+        for key, values in listed.items():
+            twice = [value for value in values if values.count(value) > 1]
+            if twice:
+                raise ValueError(f"{key} names {twice[0]} more than once; leave out the second")
+        return self
+
+    @model_validator(mode="after")
     def _own_texts_exist(self) -> StudySettings:
-        asked, written = self.questionnaire.profiles, self.writing.profiles
-        if "own" in self.questionnaire.contexts and written < asked:
-            raise ValueError(
-                f"questionnaire.contexts has own, which needs a text for each of the {asked} "
-                f"profiles; set writing.profiles (now {written}) to {asked}"
-            )
+        if "own" not in self.questionnaire.contexts:
+            return self
+        asked: dict[str, int] = {"questionnaire.profiles": self.questionnaire.profiles}
+        if {"released", "corrected"} & set(self.questionnaire.protocols):
+            asked["questionnaire.generation.profiles"] = self.questionnaire.generation.profiles
+        written = self.writing.profiles
+        for key, count in asked.items():
+            if written < count:
+                raise ValueError(
+                    f"questionnaire.contexts has own, which needs a text for each of the {count} "
+                    f"profiles of {key}; set writing.profiles (now {written}) to {count}"
+                )
         return self
 
     @model_validator(mode="after")
@@ -177,10 +200,10 @@ def submitted_study(values: dict[str, Any]) -> Study:
 
 def _runs(settings: StudySettings) -> dict[str, Run]:
     runs: dict[str, Run] = {}
-    for model in dict.fromkeys(settings.models):
+    for model in settings.models:
         runs[f"{model}-base"] = Run(f"{model}-base", model, "base", 0)
-        for method in dict.fromkeys(settings.finetune.methods):
-            for seed in dict.fromkeys(settings.finetune.seeds):
+        for method in settings.finetune.methods:
+            for seed in settings.finetune.seeds:
                 label = f"{model}-{method}-s{seed}"
                 runs[label] = Run(label, model, method, seed)
     return runs

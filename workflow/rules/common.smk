@@ -1,5 +1,7 @@
 # Source files and functions that the rules name; no rules here.
 
+from mimic.respondents import ANSWERING_CODE
+
 TRAIT_WORDS = "workflow/resources/trait_words.yaml"
 AUTHORED_FORMS = "config/forms/authored.yaml"
 REWORDINGS = "config/forms/rewordings.yaml"
@@ -113,9 +115,9 @@ def sketches_of(wildcards):
     return ancient(SKETCHES) if wildcards.context == "sketches" else []
 
 
-# What answers by likelihood: who is asked the same again by the same code has answered already.
-ENGINE_CODE = code_digest("respondents.likelihood", group="train")
-GENERATOR_CODE = code_digest("respondents.generation", group="train")
+# What answers: who is asked the same again by the same code has answered already.
+ENGINE_CODE = [code_digest(m, group="train") for m in ANSWERING_CODE["likelihood"]]
+GENERATOR_CODE = [code_digest(m, group="train") for m in ANSWERING_CODE["generation"]]
 
 
 def questionnaire_spec(wildcards):

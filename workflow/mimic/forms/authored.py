@@ -10,6 +10,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, model_validator
 
+from mimic.forms.placeholders import placeholders
 from mimic.settings import Settings, parse_settings
 
 ORDERS = ("published", "reversed")
@@ -30,7 +31,9 @@ class Format(Settings):
     symbols: tuple[str, str, str, str, str] | None = Field(
         None, description="What stands before each option and is answered, such as 1 to 5."
     )
-    line: str = Field(description="How an option is listed: {symbol} and {option}.")
+    line: str = Field(
+        description="How an option is listed: {option}, and {symbol} where there are symbols."
+    )
     answer: str = Field(description="The sentence that says how to answer.")
     lead: str = Field(
         min_length=1,
@@ -43,6 +46,19 @@ class Format(Settings):
             values = getattr(self, name)
             if values is not None and len(set(values)) != 5:
                 raise ValueError(f"the five {name} must differ, found {list(values)}")
+        return self
+
+    @model_validator(mode="after")
+    def _line_is_complete(self) -> Format:
+        # Without symbols there is none to list.
+        needed = ("symbol", "option") if self.symbols else ("option",)
+        named = placeholders(self.line, allowed=needed)
+        lacking = [name for name in needed if name not in named]
+        if lacking:
+            raise ValueError(
+                f"the line {self.line!r} lacks {{{lacking[0]}}}, so that a prompt would not show "
+                f"what is answered; it needs {' and '.join(f'{{{name}}}' for name in needed)}"
+            )
         return self
 
 

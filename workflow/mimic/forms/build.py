@@ -11,6 +11,8 @@ from mimic.forms.splits import (
     ClusterItem,
     assign_variants,
     check_formats,
+    lacking_sides,
+    sides_of,
     split_clusters,
     split_variants,
     split_wordings,
@@ -45,10 +47,13 @@ def main(job: Job) -> None:
     # Over all test wordings, so that a further one leaves the others' words.
     tests = [name for name, part in wordings.items() if part == TEST]
     assigned = assign_variants(parts, tests, part=TEST, seed=settings.seed)
-    clusters = split_clusters(
-        [ClusterItem(item.cluster, item.trait, item.facet, item.keyed) for item in items],
-        seed=settings.seed,
-    )
+    clustered = [
+        ClusterItem(name, item.cluster, item.trait, item.facet, item.keyed)
+        for name, instrument in instruments.items()
+        for item in instrument.items
+    ]
+    clusters = split_clusters(clustered, seed=settings.seed)
+    sides = sides_of(clustered, clusters)
     forms = draw_forms(authored, formats=settings.formats, wordings=asked)
     write_json(job.out / "forms.json", [form.as_dict() for form in forms])
     write_json(
@@ -63,7 +68,14 @@ def main(job: Job) -> None:
     )
     write_json(
         job.out / "splits.json",
-        {"formats": formats, "wordings": wordings, "clusters": clusters, "item_wordings": parts},
+        {
+            "formats": formats,
+            "wordings": wordings,
+            "clusters": clusters,
+            "items": sides,
+            "lacking": lacking_sides(sides),
+            "item_wordings": parts,
+        },
     )
     say(f"{len(forms)} forms, {len(asked)} of {len(tests)} test wordings")
 

@@ -27,7 +27,7 @@ from mimic.forms.settings import ProposalSettings
 from mimic.judge.features import embed, embedder_folder
 from mimic.progress import Progress, say
 from mimic.questionnaire.instruments import Item, load_instrument, sentence
-from mimic.respondents.base import TextRespondent
+from mimic.respondents.base import Prompt, TextRespondent
 from mimic.respondents.generation import GenerationRespondent
 from mimic.respondents.likelihood import LikelihoodRespondent, OnePrompt, SharedPrefix
 from mimic.step import Job, run_step
@@ -137,7 +137,10 @@ def propose(
 ) -> tuple[list[Candidate], list[Rejected]]:
     """Ask for rewordings of each item; the candidates, and the lines that hold none."""
     prompts = [
-        render(tokenizer, REQUEST.format(statement=own[0].statement(), each=each))
+        Prompt(
+            render(tokenizer, REQUEST.format(statement=own[0].statement(), each=each)),
+            name=f"to reword {own[0].text!r}",
+        )
         for own in items.values()
     ]
     progress = Progress("items reworded", len(prompts))

@@ -10,11 +10,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mimic.chat import encode, render
+from mimic.chat import encode_all, render
 from mimic.forms.admission import Reading
 from mimic.questionnaire.instruments import sentence
-from mimic.respondents.likelihood import LikelihoodRespondent
-from mimic.respondents.tree import Question, Tokens, common_length
+from mimic.questionnaire.options import continued
+from mimic.respondents.likelihood import LikelihoodRespondent, all_answers
+from mimic.respondents.tree import Question, common_length
 from mimic.traits import TRAITS
 
 if TYPE_CHECKING:
@@ -117,19 +118,31 @@ def _found(
     if not phrases:
         return []
 
-    def tokens_of(statement: str) -> Tokens:
-        return tuple(encode(tokenizer, render(tokenizer, order.request(statement)) + LEAD))
-
+    statements = [_OTHER_STATEMENT, *map(sentence, phrases)]
+    prompts = [render(tokenizer, order.request(statement)) + LEAD for statement in statements]
+    other, *asked = (tuple(ids) for ids in encode_all(tokenizer, prompts))
     letters = LETTERS[: len(order.options)]
-    options = tuple((tuple(encode(tokenizer, letter)),) for letter in letters)
-    asked = [tokens_of(sentence(phrase)) for phrase in phrases]
-    other = tokens_of(_OTHER_STATEMENT)
+    options = continued(
+        tokenizer,
+        prompts[1:],
+        asked,
+        texts=letters,
+        where="the second reading of rewordings",
+        mend="let forms.proposals.model name another model, or set forms.proposals to null",
+    )
     # All share the shortest beginning that one of them shares with a statement of other words.
     shared = min(common_length(tokens, other) for tokens in asked)
-    answers = respondent.answer(
+    answers = all_answers(
+        respondent,
         [
-            Question(tokens[:shared], (), tokens[shared:], options, f"of the reading of {phrase!r}")
-            for tokens, phrase in zip(asked, phrases, strict=True)
-        ]
+            Question(
+                tokens[:shared],
+                (),
+                tokens[shared:],
+                tuple((letter,) for letter in own),
+                f"of the reading of {phrase!r}",
+            )
+            for tokens, own, phrase in zip(asked, options, phrases, strict=True)
+        ],
     )
     return [order.options[max(range(len(found)), key=found.__getitem__)] for found in answers]

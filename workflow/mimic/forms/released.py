@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import string
 from pathlib import Path
 from typing import Literal
 
 import yaml
 from pydantic import Field, ValidationInfo, field_validator
 
+from mimic.forms.placeholders import placeholders
 from mimic.settings import Settings, parse_settings
 from mimic.traits import Profile
 
@@ -159,26 +159,7 @@ def _paragraphs(request: str) -> list[str]:
 
 
 def _placeholders(words: str) -> set[str]:
-    """The names in braces. Raises ValueError for others than `PLACEHOLDERS`."""
-    allowed = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-    try:
-        parts = list(string.Formatter().parse(words))
-    except ValueError as error:
-        raise ValueError(
-            f"{error}; allowed are {allowed}, and a brace that is meant literally is doubled"
-        ) from None
-    names = set()
-    for _, name, spec, conversion in parts:
-        if name is None:
-            continue
-        if name not in PLACEHOLDERS or spec or conversion:
-            written = name + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
-            raise ValueError(
-                f"{{{written}}} is no placeholder; allowed are {allowed}, and a brace that is "
-                "meant literally is doubled"
-            )
-        names.add(name)
-    return names
+    return placeholders(words, allowed=PLACEHOLDERS)
 
 
 def _folded(words: str) -> str:

@@ -1,10 +1,14 @@
 """What training may use and what is kept for tests: item clusters, wordings, item wordings.
 
-Formats are split by the settings. All is drawn from the settings' seed, whatever is asked.
+Formats are split by the settings. All else follows from the settings' seed and from the names of
+what is split, whatever is asked: each cluster, wording and item has a digest of its own
+(`digest_of`), so that one more moves the others as little as balance allows.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -19,25 +23,33 @@ TEST_REWORDINGS = 1
 class ClusterItem(NamedTuple):
     """An item as far as its split needs it."""
 
+    instrument: str
     cluster: str
     trait: str
     facet: str | None
     keyed: str
 
 
+def digest_of(seed: int, *names: str) -> int:
+    """The first 64 bits of the sha256 of the seed and of names, as JSON."""
+    content = json.dumps([seed, *names]).encode()
+    return int.from_bytes(hashlib.sha256(content).digest()[:8], "big")
+
+
 def split_clusters(items: Iterable[ClusterItem], *, seed: int) -> dict[str, str]:
     """Half of the item clusters for training, half for tests.
 
-    Balanced by trait with keying, and by facet: clusters are taken from the largest to the
-    smallest, of equals in a random order, and each goes to the side that has less of what it
-    holds.
+    Balanced within each instrument: by trait with keying, by trait, and by facet. Clusters are
+    taken from the largest to the smallest, of equals in the order of their digests, and each goes
+    to the side that has less of what it holds. Then, as long as it makes the sum of squared
+    differences between the sides less, one cluster changes sides or two change places.
 
     Parameters
     ----------
     items
         The items of all instruments; a cluster goes as a whole.
     seed
-        Seed of the order and of ties.
+        Seed of the digests.
 
     Returns
     -------
@@ -46,38 +58,96 @@ def split_clusters(items: Iterable[ClusterItem], *, seed: int) -> dict[str, str]
     """
     content: dict[str, Counter[tuple[str, ...]]] = defaultdict(Counter)
     for item in items:
-        content[item.cluster][item.trait, item.keyed] += 1
+        content[item.cluster][item.instrument, item.trait, item.keyed] += 1
+        content[item.cluster][item.instrument, item.trait] += 1
         if item.facet is not None:
-            content[item.cluster][item.facet,] += 1
-    generator = np.random.default_rng(seed)
-    names = sorted(content)
-    shuffled = [names[int(i)] for i in generator.permutation(len(names))]
-    held = {TRAIN: Counter[tuple[str, ...]](), TEST: Counter[tuple[str, ...]]()}
-    parts = {}
-    for name in sorted(shuffled, key=lambda n: -sum(content[n].values())):
-        own = content[name]
-        # What the side has more than the other of each label in the cluster; sizes break ties.
-        ahead = sum(
-            count * (held[TRAIN][label] - held[TEST][label]) for label, count in own.items()
-        )
-        ahead = ahead or held[TRAIN].total() - held[TEST].total()
-        part = (TRAIN, TEST)[int(generator.integers(2))] if ahead == 0 else TEST
-        if ahead < 0:
-            part = TRAIN
-        held[part].update(own)
-        parts[name] = part
-    return {name: parts[name] for name in names}
+            content[item.cluster][item.instrument, "facet", item.facet] += 1
+    order = sorted(content, key=lambda n: (-content[n].total(), digest_of(seed, "cluster", n)))
+    labels = {label: n for n, label in enumerate(sorted(set().union(*content.values())))}
+    held = np.zeros((len(order), len(labels)), dtype=np.int64)
+    for row, name in enumerate(order):
+        for label, count in content[name].items():
+            held[row, labels[label]] = count
+    sides = np.zeros(len(order), dtype=np.int64)
+    ahead = np.zeros(len(labels), dtype=np.int64)
+    for row, name in enumerate(order):
+        more = int(held[row] @ ahead)
+        sides[row] = (-1 if more > 0 else 1) if more else 1 - 2 * (digest_of(seed, name) % 2)
+        ahead += sides[row] * held[row]
+    _improve(sides, held)
+    parts = {name: TEST if side > 0 else TRAIN for name, side in zip(order, sides, strict=True)}
+    return {name: parts[name] for name in sorted(parts)}
+
+
+def _improve(sides: np.ndarray, held: np.ndarray) -> None:
+    """Move clusters in place while that lessens the squared differences, the best move first.
+
+    Parameters
+    ----------
+    sides
+        1 or −1 for each cluster, shape (clusters,).
+    held
+        What each holds of each label, shape (clusters, labels).
+    """
+    ahead = sides @ held
+    while True:
+        # |a − 2 s h|² − |a|² of one that changes, and of two that change together.
+        signed = sides[:, None] * held
+        alone = 4 * ((signed**2).sum(axis=1) - signed @ ahead)
+        both = alone[:, None] + alone + 8 * signed @ signed.T
+        np.fill_diagonal(both, alone)
+        first, second = np.unravel_index(both.argmin(), both.shape)
+        if both[first, second] >= 0:
+            return
+        for row in {int(first), int(second)}:
+            ahead -= 2 * signed[row]
+            sides[row] *= -1
+
+
+def sides_of(
+    items: Iterable[ClusterItem], parts: Mapping[str, str]
+) -> dict[str, dict[str, dict[str, dict[str, int]]]]:
+    """Number of items by instrument, trait, part and keying; what a side lacks has 0."""
+    found: dict[str, dict[str, dict[str, dict[str, int]]]] = {}
+    for item in items:
+        traits = found.setdefault(item.instrument, {})
+        empty = {part: {"plus": 0, "minus": 0} for part in (TRAIN, TEST)}
+        traits.setdefault(item.trait, empty)[parts[item.cluster]][item.keyed] += 1
+    return found
+
+
+def lacking_sides(sides: Mapping[str, Mapping[str, Mapping[str, Mapping[str, int]]]]) -> list[str]:
+    """Each instrument's traits that have items of only one keying, or none, on a side; in words.
+
+    Where an instrument has no item of a keying at all, its lack isn't the split's.
+    """
+    found = []
+    for instrument, traits in sides.items():
+        for trait, own in traits.items():
+            for part, keyings in own.items():
+                for keyed, count in keyings.items():
+                    if not count and any(other[keyed] for other in own.values()):
+                        found.append(f"{instrument}: {part} has no {keyed}-keyed item of {trait}")
+    return found
 
 
 def split_wordings(names: Sequence[str], *, seed: int) -> dict[str, str]:
     """Half of the instruction wordings for training; of an odd number one more for tests.
 
-    The test wordings come first, in the order in which a study takes them: a study that asks one
-    more keeps those it has.
+    Of each two in authored order the one with the smaller digest is for tests, and so is one that
+    is left over. So wordings that are added at the end leave the parts of all pairs before them.
+
+    Returns
+    -------
+    dict
+        Test wordings first, in the order in which a study takes them: a study that asks one more
+        keeps those it has.
     """
-    order = [names[int(i)] for i in np.random.default_rng(seed).permutation(len(names))]
-    tests = -(-len(names) // 2)
-    return {name: TEST if rank < tests else TRAIN for rank, name in enumerate(order)}
+    tests = [
+        min(names[start : start + 2], key=lambda name: digest_of(seed, "wording", name))
+        for start in range(0, len(names), 2)
+    ]
+    return dict.fromkeys(tests, TEST) | {name: TRAIN for name in names if name not in tests}
 
 
 def split_variants(
@@ -86,7 +156,7 @@ def split_variants(
     """For each item the part of each of its wordings: original, rewordings, proposed ones.
 
     Proposed ones are for training alone, for no person has read them; the parts of the others don't
-    depend on them.
+    depend on them. An item's parts don't depend on other items.
 
     Parameters
     ----------
@@ -97,12 +167,12 @@ def split_variants(
     proposed
         The number of proposed rewordings of items that have any.
     """
-    generator = np.random.default_rng(seed)
     parts = {}
     for text in sorted(texts):
-        rewordings = texts[text] - 1
-        kept = set(generator.permutation(rewordings)[:TEST_REWORDINGS].tolist())
-        parts[text] = [TEST, *(TEST if n in kept else TRAIN for n in range(rewordings))]
+        rewordings = range(texts[text] - 1)
+        drawn = sorted(rewordings, key=lambda n: digest_of(seed, "rewording", text, str(n)))
+        kept = drawn[:TEST_REWORDINGS]
+        parts[text] = [TEST, *(TEST if n in kept else TRAIN for n in rewordings)]
         parts[text] += [TRAIN] * (proposed or {}).get(text, 0)
     return parts
 
@@ -112,9 +182,9 @@ def assign_variants(
 ) -> dict[str, dict[str, int]]:
     """Which of its wordings each item has under each instruction wording.
 
-    The wordings of an item's `part` take turns, from a start that is drawn so that within a
-    wording the items' own turns are spread evenly: over an even number of test wordings each item
-    stands half in its original words and half in its test rewording.
+    The wordings of an item's `part` take turns, from a start that follows from the item's digest:
+    within a wording about half of the items stand in their original words, and over an even number
+    of test wordings each item does in half of them.
 
     Parameters
     ----------
@@ -132,14 +202,12 @@ def assign_variants(
     dict
         By instruction wording, by item text: 0 for the original, else the rewording's number.
     """
-    generator = np.random.default_rng(seed)
-    texts = sorted(parts)
-    starts = generator.permutation(len(texts))
     assigned: dict[str, dict[str, int]] = {wording: {} for wording in wordings}
-    for text, start in zip(texts, starts, strict=True):
+    for text in sorted(parts):
+        start = digest_of(seed, "start", text)
         own = [number for number, found in enumerate(parts[text]) if found == part] or [0]
         for turn, wording in enumerate(wordings):
-            assigned[wording][text] = own[(int(start) + turn) % len(own)]
+            assigned[wording][text] = own[(start + turn) % len(own)]
     return assigned
 
 

@@ -11,20 +11,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mimic.chat import encode, encode_all, render
+from mimic.chat import encode_all, render
 from mimic.compute import ComputeSettings, load_tokenizer, prepare_torch
 from mimic.files import read_json
 from mimic.forms.authored import Form, read_forms
-from mimic.progress import Progress
+from mimic.progress import Progress, say
 from mimic.questionnaire.asked_model import answers_folder, asked_model
 from mimic.questionnaire.instruments import Instrument, Item, load_instrument, sentence
+from mimic.questionnaire.options import continued
 from mimic.questionnaire.prompts import request
 from mimic.questionnaire.scores import likelihood_scores
 from mimic.questionnaire.settings import AskSettings
 from mimic.questionnaire.subjects import Subject, authors, sketched, targets
 from mimic.respondents.likelihood import LikelihoodRespondent, OnePrompt, SharedPrefix
 from mimic.respondents.store import AnswerStore, question_key
-from mimic.respondents.tree import Question, common_length
+from mimic.respondents.tree import Question, Tokens, common_length
 from mimic.step import Job, run_step
 from mimic.traits import balanced_profiles
 
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
 # Stand where a subject or an item would; no real one begins like them.
 _OTHER_SUBJECT = "#"
 _OTHER_STATEMENT = "#"
+_MEND = "word lead or options otherwise in config/forms/authored.yaml, or leave the format out"
 ROWS_TOGETHER = 5000
+MIDDLE = 3.0
 OPTIONS = ("p1", "p2", "p3", "p4", "p5")
 # By wording and item text: the number of the item's wording, 0 for the original, and its words.
 Words = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -61,6 +64,9 @@ def main(job: Job) -> None:
     forms = read_forms(read_json(job.input("forms")))
     words = read_json(job.input("words"))
     subjects = _subjects(job, settings, tokenizer)
+    for form in forms:
+        # Before the model is loaded, so that a form that doesn't fit its tokens shows at once.
+        ask(tokenizer, form=form, subject=subjects[0], instrument=instrument, words=words)
     model = asked_model(job, compute)
     respondent: LikelihoodRespondent = (
         SharedPrefix(model, batch_tokens=settings.batch_tokens)
@@ -94,9 +100,9 @@ def answered(
     for key, one in lacking:
         groups.setdefault((one.question.form, one.question.about), []).append((key, one))
     for group in groups.values():
-        found = respondent.answer([one.question for _, one in group])
-        for (key, _), answer in zip(group, found, strict=True):
-            store.add(key, answer)
+        for found in respondent.answer([one.question for _, one in group]):
+            for position, answer in found.items():
+                store.add(group[position][0], answer)
     for key, one in zip(keys, asked, strict=True):
         yield one, list(store.get(key))
 
@@ -115,63 +121,86 @@ def ask(
         return render(tokenizer, request(form, about=about, statement=statement)) + form.lead
 
     chosen = [words[form.wording][item.text.lower()] for item in instrument.items]
-    other_subject, other_item, *prompts = encode_all(
-        tokenizer,
-        [
-            prompt(_OTHER_SUBJECT, _OTHER_STATEMENT),
-            prompt(subject.about, _OTHER_STATEMENT),
-            *(prompt(subject.about, sentence(own["phrase"])) for own in chosen),
-        ],
-    )
-    options = option_tokens(tokenizer, form)
+    prompts = [prompt(subject.about, sentence(own["phrase"])) for own in chosen]
+    others = [prompt(_OTHER_SUBJECT, _OTHER_STATEMENT), prompt(subject.about, _OTHER_STATEMENT)]
+    encoded = [tuple(ids) for ids in encode_all(tokenizer, [*others, *prompts])]
+    (other_subject, other_item), own_tokens = encoded[:2], encoded[2:]
+    options = option_tokens(tokenizer, form, prompts, own_tokens)
     asked = []
-    for item, own, ids in zip(instrument.items, chosen, prompts, strict=True):
-        tokens = tuple(ids)
+    for item, own, tokens, answers in zip(
+        instrument.items, chosen, own_tokens, options, strict=True
+    ):
         first = common_length(tokens, other_subject)
         second = max(first, common_length(tokens, other_item))
         # At least one token must be left, for its scores are the answer.
         second = min(second, len(tokens) - 1)
         name = f"of item {item.id} in form {form.form} for {subject.subject}"
-        question = Question(tokens[:first], tokens[first:second], tokens[second:], options, name)
+        question = Question(tokens[:first], tokens[first:second], tokens[second:], answers, name)
         asked.append(Asked(subject, form, item, own["variant"], question))
     return asked
 
 
 def option_tokens(
-    tokenizer: PreTrainedTokenizerBase, form: Form
-) -> tuple[tuple[tuple[int, ...], ...], ...]:
-    """For each agreement 1 to 5 the token sequences of its answer: as it is, and with a capital.
+    tokenizer: PreTrainedTokenizerBase,
+    form: Form,
+    prompts: Sequence[str],
+    encoded: Sequence[Tokens],
+) -> list[tuple[tuple[Tokens, ...], ...]]:
+    """For each prompt and agreement 1 to 5 the tokens of its answer: as it is, with a capital.
+
+    Parameters
+    ----------
+    prompts, encoded
+        The form's rendered prompts with its lead, and their tokens.
 
     Raises
     ------
     ValueError
-        If an option is the beginning of another: its probability would hold the other's.
+        If an option is the beginning of another, so that its probability would hold the other's;
+        or see `mimic.questionnaire.options.continued`.
     """
     space = "" if form.lead[-1] in " (" else " "
-    options = []
-    for answer in form.answers:
-        spellings = {space + answer, space + answer[:1].upper() + answer[1:]}
-        options.append(tuple(sorted({tuple(encode(tokenizer, text)) for text in spellings})))
+    spellings = [
+        list(dict.fromkeys(space + text for text in (answer, answer[:1].upper() + answer[1:])))
+        for answer in form.answers
+    ]
+    texts = [text for own in spellings for text in own]
+    made: dict[tuple[Tokens, ...], tuple[tuple[Tokens, ...], ...]] = {}
+    found = []
+    continuing = continued(
+        tokenizer, prompts, encoded, texts=texts, where=f"form {form.form}", mend=_MEND
+    )
+    for tokens in continuing:
+        if tokens not in made:
+            each = iter(tokens)
+            options = tuple(tuple(sorted({next(each) for _ in own})) for own in spellings)
+            _check_beginnings(form, options)
+            made[tokens] = options
+        found.append(made[tokens])
+    return found
+
+
+def _check_beginnings(form: Form, options: Sequence[Sequence[Tokens]]) -> None:
     for number, variants in enumerate(options):
         for other, others in enumerate(options):
             if number != other and any(b[: len(a)] == a for a in variants for b in others):
                 raise ValueError(
                     f"form {form.form}: the option {form.answers[number]!r} is the beginning of "
-                    f"{form.answers[other]!r} in this model's tokens; word one of them otherwise "
-                    "in config/forms/authored.yaml, or leave the format out"
+                    f"{form.answers[other]!r} in this model's tokens; {_MEND}"
                 )
-    return tuple(options)
 
 
 def row_of(asked: Asked, probabilities: list[float]) -> dict[str, Any]:
-    """A row of the answers: probabilities of agreement 1 to 5, their mass, the item's score."""
+    """A row of the answers: probabilities of agreement 1 to 5, their mass, the item's score.
+
+    Where all probabilities are 0 the score is 3.
+    """
     keyed_plus = np.array([asked.item.keyed == "plus"])
     scores = likelihood_scores(np.array([probabilities]), keyed_plus)
     if scores.mass[0] <= 0:
-        raise ValueError(
-            f"no mass on any option for the prompt {asked.question.name}; its format doesn't fit "
-            "this model"
-        )
+        # As all low mass this is flagged by the mass; the middle speaks for neither side.
+        say(f"no mass on any option for the prompt {asked.question.name}; it counts as the middle")
+        scores = scores._replace(raw=np.array([MIDDLE]), y=np.array([MIDDLE]))
     return {
         "subject": asked.subject.subject,
         "profile": str(asked.subject.profile),

@@ -17,7 +17,7 @@ from mimic.questionnaire.generation_settings import GenerationSettings
 from mimic.questionnaire.instruments import Item, load_instrument
 from mimic.questionnaire.parsing import parse
 from mimic.questionnaire.texts import cut_text, own_texts
-from mimic.respondents.base import TextRespondent
+from mimic.respondents.base import Prompt, TextRespondent
 from mimic.respondents.generation import GenerationRespondent
 from mimic.respondents.store import TextStore, text_key
 from mimic.step import Job, run_step
@@ -35,7 +35,7 @@ class Asked:
     name: str
     format: ReleasedFormat
     item: Item
-    prompt: str
+    prompt: Prompt
 
 
 def main(job: Job) -> None:
@@ -65,13 +65,9 @@ def main(job: Job) -> None:
         top_p=settings.top_p,
         seed=settings.seed,
     )
-    prompts = [one.prompt for one in asked]
-    if settings.temperature > 0:
-        # What is sampled depends on what stands in the same batch, so it can't be kept by prompt.
-        answers = answer_all(respondent, prompts)
-    else:
-        with TextStore(answers_folder(job, engine="generation")) as store:
-            answers = answer_missing(respondent, prompts, store, max_tokens=settings.max_tokens)
+    with TextStore(answers_folder(job, engine="generation")) as store:
+        prompts = [one.prompt for one in asked]
+        answers = answer_missing(respondent, prompts, store, options=key_options(settings))
     table = pd.DataFrame([row_of(one, text) for one, text in zip(asked, answers, strict=True)])
     say(f"an option was read in {(table['option'] > 0).sum()} of {len(table)} answers")
     table.to_parquet(job.out / "generated.parquet", index=False)
@@ -103,11 +99,14 @@ def prompts_of(
             name=name,
             format=form,
             item=item,
-            prompt=render(
-                tokenizer,
-                form.filled(
-                    target=target_words(profile), text=texts.get(profile), item=item.statement()
+            prompt=Prompt(
+                render(
+                    tokenizer,
+                    form.filled(
+                        target=target_words(profile), text=texts.get(profile), item=item.statement()
+                    ),
                 ),
+                name=f"of item {item.id} in format {name} for {profile}",
             ),
         )
         for name, form in released.by_name().items()
@@ -116,21 +115,38 @@ def prompts_of(
     ]
 
 
-def answer_all(respondent: TextRespondent, prompts: Sequence[str]) -> list[str]:
-    """One raw answer for each prompt, in order, while progress is shown."""
-    progress = Progress("answers", len(prompts))
-    answers: dict[int, str] = {}
-    for batch in respondent.answers(prompts):
-        answers.update(batch)
-        progress.advance(len(batch))
-    return [answers[position] for position in range(len(prompts))]
+def key_options(settings: GenerationSettings) -> dict[str, Any]:
+    """The settings that an answer's bytes depend on besides its prompt."""
+    options: dict[str, Any] = {
+        "max_tokens": settings.max_tokens,
+        "batch_size": settings.batch_size,
+    }
+    if settings.temperature > 0:
+        options |= {
+            "temperature": settings.temperature,
+            "top_p": settings.top_p,
+            "seed": settings.seed,
+        }
+    return options
 
 
 def answer_missing(
-    respondent: TextRespondent, prompts: Sequence[str], store: TextStore, *, max_tokens: int
+    respondent: TextRespondent,
+    prompts: Sequence[Prompt],
+    store: TextStore,
+    *,
+    options: Mapping[str, Any],
 ) -> list[str]:
-    """The same for greedy answers; only what the store lacks is asked, and kept as it comes."""
-    keys = [text_key(prompt, {"max_tokens": max_tokens}) for prompt in prompts]
+    """One raw answer for each prompt, in order, while progress is shown.
+
+    Only what the store lacks is asked, and kept as it comes.
+
+    Parameters
+    ----------
+    options
+        What goes into the key of each answer with its prompt, from `key_options`.
+    """
+    keys = [text_key(one.text, {**options, "sample": one.sample}) for one in prompts]
     place = dict(zip(keys, prompts, strict=True))
     missing = store.missing(keys)
     progress = Progress("answers", len(missing))

@@ -31,7 +31,10 @@ class GenerationSettings(Settings):
         description="Sampling is from the likeliest tokens that together reach this probability.",
     )
     batch_size: int = Field(
-        32, ge=1, description="Prompts that are answered side by side; part of an answer's bytes."
+        32,
+        ge=1,
+        description="Prompts that are answered side by side. Answers depend on it in their last "
+        "bits, so another size asks all again.",
     )
     seed: int = Field(1, ge=0, description="Seed of the sampling.")
     prompts: str | None = Field(

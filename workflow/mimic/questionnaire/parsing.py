@@ -28,7 +28,6 @@ WINDOW = 50
 EMPTY = "empty"
 OUT_OF_RANGE = "out of range"
 NO_OPTION = "no option"
-REASONS = (EMPTY, OUT_OF_RANGE, NO_OPTION)
 
 _MARKUP = str.maketrans({"*": "", "_": "", "`": "", "“": '"', "”": '"', "‘": "'", "’": "'"})
 _OPENING = re.compile(r"(?:[\s\"':;,=>#…]|[-–—.](?![0-9]))*")
@@ -45,7 +44,7 @@ class Parsed(NamedTuple):
     option
         1 to 5 in published order, 1 = most like me; None if no option was found.
     reason
-        Why there is none, one of `REASONS`; empty where there is one.
+        Why there is none: `EMPTY`, `OUT_OF_RANGE` or `NO_OPTION`; empty where there is one.
     """
 
     option: int | None

@@ -15,6 +15,10 @@ import torch
 
 NAME = "mimic_shared_prefix"
 
+# Handed over by many models: in evaluation mode nothing is dropped out, and queries and keys hold
+# their positions already.
+_WITHOUT_EFFECT = frozenset({"dropout", "is_causal", "position_ids"})
+
 KeysValues = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -99,7 +103,7 @@ def shared_prefix_attention(
     scaling: float,
     softcap: float | None = None,
     sliding_window: int | None = None,
-    **_kwargs: Any,
+    **others: Any,
 ) -> tuple[torch.Tensor, None]:
     """Attention of one sequence of tokens, given the current `Segment`.
 
@@ -107,20 +111,35 @@ def shared_prefix_attention(
     ----------
     query
         Shape (1, heads, tokens, head size).
-    key, value
+    key
         Shape (1, key heads, tokens, head size).
+    value
+        Shape (1, key heads, tokens, value size), which may differ from that of keys.
+    others
+        What models hand over besides. Anything but `_WITHOUT_EFFECT` might change attention, and
+        must be None or False.
 
     Returns
     -------
     tuple
-        Shape (1, tokens, heads, head size), and None for the weights.
+        Shape (1, tokens, heads, value size), and None for the weights.
 
     Raises
     ------
     ValueError
-        If the tokens don't fit into the layer's sliding window, for all must be seen; if there is
-        more than one sequence.
+        If the model hands over what is unknown here; if the tokens don't fit into the layer's
+        sliding window, for all must be seen; if there is more than one sequence.
     """
+    unknown = [
+        name
+        for name, value in others.items()
+        if value is not None and value is not False and name not in _WITHOUT_EFFECT
+    ]
+    if unknown or others.get("is_causal") is False:
+        raise ValueError(
+            f"the model's attention has {', '.join(unknown) or 'no causal order'}, which the "
+            "engine shared_prefix doesn't know; set questionnaire.engine to one_prompt"
+        )
     if len(query) != 1:
         raise ValueError(f"one sequence is computed at a time, not a batch of {len(query)}")
     segment, layer = _Current.segment, int(module.layer_idx)
@@ -144,9 +163,9 @@ def shared_prefix_attention(
         scores = _capped(queries @ keys[:, None].transpose(-1, -2), softcap)
         seen = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device)
         seen = seen.tril(scores.shape[-1] - tokens)
-        weights = scores.masked_fill(~seen, -torch.inf).softmax(-1)
+        weights = _weights(scores.masked_fill(~seen, -torch.inf))
         mixed = weights @ values[:, None]
-        return mixed.reshape(1, heads, tokens, size).transpose(1, 2), None
+        return mixed.reshape(1, heads, tokens, -1).transpose(1, 2), None
     rows, each = segment.rows, heads // kinds
     own_keys, own_values = keys[:, rows.seen], values[:, rows.seen]
     # (key heads, heads of each, rows, asking, head size) to (key heads, rows, heads × asking, …)
@@ -157,12 +176,17 @@ def shared_prefix_attention(
     if before is not None:
         far = queries.flatten(1, 2) @ before[0].transpose(-1, -2)
         scores = torch.cat([scores, _capped(far, softcap).unflatten(1, (each, -1))], dim=-1)
-    weights = scores.softmax(-1)
+    weights = _weights(scores)
     near = rows.spread(weights[..., :own]).transpose(1, 2).flatten(2, 3)
     mixed = rows.packed((near @ own_values).unflatten(2, (each, -1)).transpose(1, 2))
     if before is not None:
         mixed = mixed + (weights[..., own:].flatten(1, 2) @ before[1]).unflatten(1, (each, -1))
-    return mixed.reshape(1, heads, tokens, size).transpose(1, 2), None
+    return mixed.reshape(1, heads, tokens, -1).transpose(1, 2), None
+
+
+def _weights(scores: torch.Tensor) -> torch.Tensor:
+    # In float32 whatever the precision of the rest, as transformers' own eager attention does.
+    return scores.softmax(-1, dtype=torch.float32).to(scores.dtype)
 
 
 def _capped(scores: torch.Tensor, softcap: float | None) -> torch.Tensor:

@@ -1,21 +1,36 @@
-"""What a respondent that answers in words offers, whatever runs the model."""
+"""What a respondent that answers in words is asked and offers, whatever runs the model."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt that is answered in words.
+
+    Attributes
+    ----------
+    text
+        Rendered up to where the answer begins.
+    name
+        What it is called in messages.
+    sample
+        Which of several sampled answers to the same text is meant.
+    """
+
+    text: str
+    name: str = field(compare=False)
+    sample: int = 0
 
 
 class TextRespondent(Protocol):
     """Answers rendered prompts in words."""
 
-    def answers(self, prompts: Sequence[str]) -> Iterator[Mapping[int, str]]:
+    def answers(self, prompts: Sequence[Prompt]) -> Iterator[Mapping[int, str]]:
         """Answer each prompt once, some at a time, in an order of the respondent's choice.
-
-        Parameters
-        ----------
-        prompts
-            Rendered up to where the answer begins.
 
         Yields
         ------

@@ -2,21 +2,23 @@
 
 Prompts are padded on the left to a multiple of 32 tokens. Prompts of one padded length are answered
 in batches of a fixed number; the last one is filled up with copies, whose answers are dropped. So
-the shape of the batch in which a prompt is answered doesn't depend on what else is asked, and a
-greedy answer isn't moved by its company.
+the shape of the batch in which a prompt is answered doesn't depend on what else is asked, and an
+answer isn't moved by its company. What is sampled is drawn for each prompt by a generator of its
+own.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from mimic.chat import encode
-from mimic.files import canonical_json
+from mimic.respondents.base import Prompt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -44,8 +46,7 @@ class GenerationRespondent:
     top_p
         Sampling is from the likeliest tokens that together reach this probability.
     seed
-        Seed of the sampling. Each batch has a seed of its own, from this one and its prompts
-        (`batch_seed`); with a temperature an answer therefore depends on what stands in its batch.
+        Seed of the sampling, with that of each prompt and sample (`prompt_seed`).
     """
 
     def __init__(
@@ -63,21 +64,18 @@ class GenerationRespondent:
 
         self.model, self.tokenizer = model, tokenizer
         self.batch_size, self.seed = batch_size, seed
-        sampling = (
-            {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": top_p}
-            if temperature > 0
-            else {"do_sample": False}
-        )
+        self.temperature, self.top_p = temperature, top_p
         stops = stop_tokens(model, tokenizer)
-        # `generate` fills what its arguments leave open from here.
+        # `generate` fills what its arguments leave open from here. It always takes the highest
+        # score; what is sampled has its noise in the scores.
         model.generation_config = GenerationConfig(
-            **sampling,
+            do_sample=False,
             max_new_tokens=max_new_tokens,
-            eos_token_id=list(stops),
+            eos_token_id=list(stops) or None,
             pad_token_id=tokenizer.pad_token_id,
         )
 
-    def answers(self, prompts: Sequence[str]) -> Iterator[dict[int, str]]:
+    def answers(self, prompts: Sequence[Prompt]) -> Iterator[dict[int, str]]:
         """Answer each prompt once, a batch at a time, the longest first.
 
         The longest come first so that too little memory shows at once.
@@ -92,7 +90,7 @@ class GenerationRespondent:
         ValueError
             If the model gives no numbers; the message names the prompt.
         """
-        encoded = [encode(self.tokenizer, prompt) for prompt in prompts]
+        encoded = [encode(self.tokenizer, prompt.text) for prompt in prompts]
         widths: dict[int, list[int]] = {}
         for position, tokens in enumerate(encoded):
             widths.setdefault(math.ceil(len(tokens) / WIDTH) * WIDTH, []).append(position)
@@ -105,31 +103,42 @@ class GenerationRespondent:
                 )
                 yield dict(zip(batch, texts, strict=False))
 
-    def _generate(self, prompts: list[str], encoded: list[list[int]], *, width: int) -> list[str]:
-        from transformers import LogitsProcessorList
-
+    def _generate(
+        self, prompts: list[Prompt], encoded: list[list[int]], *, width: int
+    ) -> list[str]:
         padding = self.tokenizer.pad_token_id
         device = self.model.device
         ids = [[padding] * (width - len(tokens)) + tokens for tokens in encoded]
         mask = [[0] * (width - len(tokens)) + [1] * len(tokens) for tokens in encoded]
-        # Seeded apart from the process's own generator, which is left as it was.
-        with (
-            torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
-            torch.inference_mode(),
-        ):
-            torch.manual_seed(batch_seed(self.seed, prompts))
+        with torch.inference_mode():
             written = self.model.generate(
                 input_ids=torch.tensor(ids, device=device),
                 attention_mask=torch.tensor(mask, device=device),
-                logits_processor=LogitsProcessorList([_NumbersOnly(prompts)]),
+                logits_processor=self._processors(prompts),
             )
         return self.tokenizer.batch_decode(written[:, width:], skip_special_tokens=True)
 
+    def _processors(self, prompts: list[Prompt]) -> Any:
+        """What the scores of next tokens go through, in order."""
+        from transformers import (
+            LogitsProcessorList,
+            TemperatureLogitsWarper,
+            TopPLogitsWarper,
+        )
 
-def batch_seed(seed: int, prompts: Sequence[str]) -> int:
-    """The seed of a batch: the first 63 bits of the sha256 of `seed` and its prompts as JSON."""
-    digest = hashlib.sha256(canonical_json([seed, list(prompts)]).encode("utf-8")).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
+        through: list[Any] = [_NumbersOnly(prompts)]
+        if self.temperature > 0:
+            through.append(TemperatureLogitsWarper(self.temperature))
+            if self.top_p < 1:
+                through.append(TopPLogitsWarper(self.top_p))
+            through.append(_Drawn([prompt_seed(self.seed, prompt) for prompt in prompts]))
+        return LogitsProcessorList(through)
+
+
+def prompt_seed(seed: int, prompt: Prompt) -> int:
+    """The first 63 bits of the sha256 of the seed, a prompt's text and its sample, as JSON."""
+    content = json.dumps([seed, prompt.text, prompt.sample]).encode()
+    return int.from_bytes(hashlib.sha256(content).digest()[:8], "big") >> 1
 
 
 def stop_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
@@ -151,7 +160,7 @@ def stop_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> t
 class _NumbersOnly:
     """Stops generation where the scores of a next token are no numbers."""
 
-    def __init__(self, prompts: Sequence[str]) -> None:
+    def __init__(self, prompts: Sequence[Prompt]) -> None:
         self.prompts = prompts
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
@@ -159,7 +168,26 @@ class _NumbersOnly:
         if wrong.any():
             prompt = self.prompts[int(wrong.nonzero()[0])]
             raise ValueError(
-                f"the model gave no numbers for the prompt ending {prompt[-120:]!r}; its weights, "
+                f"the model gave no numbers for the prompt {prompt.name}; its weights, "
                 "its adapter or compute.precision may be at fault"
             )
         return scores
+
+
+class _Drawn:
+    """Makes the highest score a draw from the softmax of the scores, row by row.
+
+    With E from the standard exponential distribution, independent for each token, the token with
+    the highest score − log E has the probability of its softmax (Gumbel-max; Gumbel 1954).
+    """
+
+    def __init__(self, seeds: Sequence[int]) -> None:
+        # On the CPU, so that the draws are the same on every device.
+        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        noise = torch.empty(scores.shape, dtype=torch.float32)
+        for row, generator in zip(noise, self.generators, strict=True):
+            row.exponential_(generator=generator)
+        least = torch.finfo(torch.float32).tiny
+        return scores - noise.clamp_min_(least).log_().to(scores.device)

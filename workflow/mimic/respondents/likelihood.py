@@ -8,8 +8,9 @@ their tree. ``one_prompt`` computes each prompt alone, for models that it doesn'
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
@@ -23,17 +24,29 @@ if TYPE_CHECKING:
 # over a multiple of the width of vector registers has no remainder that is added in another order,
 # and few rows of a matrix product are computed by other code than many.
 SUMMED, ROWS = 32, 8
+# How far log-probabilities may be from those of a plain forward pass. bfloat16 has eight bits, and
+# each pass rounds in another order.
+BOUNDS = {torch.float32: 1e-4}
+OTHER_BOUND = 0.5
+_WAY_OUT = "set questionnaire.engine to one_prompt"
+# The kinds of layers whose attention can be replaced, where a configuration names them.
+_LAYERS = {"full_attention", "sliding_attention"}
 
 
 class LikelihoodRespondent(Protocol):
     """Answers questions by the probability of each option."""
 
-    def answer(self, questions: Sequence[Question]) -> list[list[float]]:
-        """Probability of each option, shape (questions, options).
+    def answer(self, questions: Sequence[Question]) -> Iterator[dict[int, list[float]]]:
+        """Probability of each option, some questions at a time, as they are answered.
 
         The probability of an option is the sum over its variants of the probability of the whole
         token sequence, given the prompt. Nothing is renormalised: the rest of the mass lies on
         answers that are no option.
+
+        Yields
+        ------
+        dict of int to list of float
+            The probabilities of each option, by the position of their questions.
 
         Raises
         ------
@@ -43,17 +56,29 @@ class LikelihoodRespondent(Protocol):
         ...
 
 
+def all_answers(
+    respondent: LikelihoodRespondent, questions: Sequence[Question]
+) -> list[list[float]]:
+    """All answers in order, shape (questions, options)."""
+    found: dict[int, list[float]] = {}
+    for some in respondent.answer(questions):
+        found.update(some)
+    return [found[position] for position in range(len(questions))]
+
+
 class OnePrompt:
     """Each prompt by itself, in a plain forward pass; for any causal model."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         self.model = model
 
-    def answer(self, questions: Sequence[Question]) -> list[list[float]]:
-        """See `LikelihoodRespondent.answer`."""
-        return [self._answer(question) for question in questions]
+    def answer(self, questions: Sequence[Question]) -> Iterator[dict[int, list[float]]]:
+        """See `LikelihoodRespondent.answer`; one at a time."""
+        for position, question in enumerate(questions):
+            yield {position: self.probabilities(question)}
 
-    def _answer(self, question: Question) -> list[float]:
+    def probabilities(self, question: Question) -> list[float]:
+        """Probability of each option of one question."""
         # One pass serves all variants that it goes on to; mostly it is a single one.
         logs: dict[Tokens, torch.Tensor] = {}
         variants = [tokens for option in question.options for tokens in option]
@@ -82,7 +107,8 @@ class SharedPrefix:
     ----------
     model
         A causal model in evaluation mode. Its attention is replaced by
-        `mimic.respondents.attention`.
+        `mimic.respondents.attention`. The first question that it is asked is computed by a plain
+        forward pass too, so that a model that doesn't fit is found whatever it differs in.
     batch_tokens
         Tokens of endings and options in one forward pass, at most, but for a single question of
         more.
@@ -98,18 +124,26 @@ class SharedPrefix:
 
         if not getattr(model, "_supports_attention_backend", False):
             raise ValueError(
-                f"{type(model).__name__} takes no attention function of ours; "
-                "set questionnaire.engine to one_prompt"
+                f"{type(model).__name__} takes no attention function of ours; {_WAY_OUT}"
             )
+        config = model.config.get_text_config()
+        unfit = sorted(set(getattr(config, "layer_types", None) or ()) - _LAYERS)
+        if unfit:
+            raise ValueError(
+                f"{type(model).__name__} has layers of the kind {', '.join(unfit)}, which don't "
+                f"see a prefix through attention alone; {_WAY_OUT}"
+            )
+        self._window = _window(config)
         AttentionInterface.register(NAME, shared_prefix_attention)
         model.set_attn_implementation(NAME)
         self.model = model
         self.batch_tokens = batch_tokens
+        self._compared = False
         self._form: Tokens | None = None
         self._form_prefix = Segment()
 
-    def answer(self, questions: Sequence[Question]) -> list[list[float]]:
-        """See `LikelihoodRespondent.answer`.
+    def answer(self, questions: Sequence[Question]) -> Iterator[dict[int, list[float]]]:
+        """See `LikelihoodRespondent.answer`; a tree at a time.
 
         Raises
         ------
@@ -119,13 +153,14 @@ class SharedPrefix:
         first = questions[0]
         if any(q.form != first.form or q.about != first.about for q in questions):
             raise ValueError("questions that are answered together must share form and target")
+        self._check_window(questions)
         prefix = self._prefix(first.form, first.about)
         length = len(first.form) + len(first.about)
         # Endings that begin alike stand together and share their tokens.
         order = sorted(range(len(questions)), key=lambda n: questions[n].ending)
-        answers: list[list[float]] = [[] for _ in questions]
         for numbers, tree, steps in _trees([questions[n] for n in order], self.batch_tokens):
             logs = self._read(tree, steps, prefix=prefix, length=length)
+            answers = {}
             for number, options in zip(numbers, steps, strict=True):
                 question = questions[order[number]]
                 found = [
@@ -133,7 +168,43 @@ class SharedPrefix:
                     for variants in options
                 ]
                 answers[order[number]] = _checked(question, found)
-        return answers
+                if not self._compared:
+                    self._compare(question, found)
+                    self._compared = True
+            yield answers
+
+    def _check_window(self, questions: Sequence[Question]) -> None:
+        longest = max(
+            len(q.prompt) + max(len(tokens) for option in q.options for tokens in option) - 1
+            for q in questions
+        )
+        if self._window is not None and longest > self._window:
+            raise ValueError(
+                f"a prompt has up to {longest} tokens and the model sees {self._window} back; "
+                f"{_WAY_OUT}"
+            )
+
+    def _compare(self, question: Question, found: Sequence[float]) -> None:
+        """Refuse the model if plain forward passes answer a question otherwise."""
+        # transformers' reference: what other attention leaves out of a model, it doesn't.
+        self.model.set_attn_implementation("eager")
+        try:
+            expected = OnePrompt(self.model).probabilities(question)
+        finally:
+            self.model.set_attn_implementation(NAME)
+        # What is 0 in both is equal.
+        least = sys.float_info.min
+        apart = max(
+            abs(math.log(max(a, least)) - math.log(max(b, least)))
+            for a, b in zip(found, expected, strict=True)
+        )
+        bound = BOUNDS.get(self.model.dtype, OTHER_BOUND)
+        if apart > bound:
+            raise ValueError(
+                f"{type(self.model).__name__}: the engine shared_prefix gives log-probabilities "
+                f"{apart:.2g} from those of a plain forward pass (allowed are {bound:g} in "
+                f"{self.model.dtype}) for the prompt {question.name}; {_WAY_OUT}"
+            )
 
     def _prefix(self, form: Tokens, about: Tokens) -> Segment:
         """Keys and values of both shared segments; the form's are kept for the next target."""
@@ -234,6 +305,18 @@ def _laid_out(tree: TokenTree, filling: int) -> Rows:
         for position, node in enumerate(span):
             hidden[number, position, [place[ancestor] for ancestor in paths[node]]] = False
     return Rows(asked, filled, seen, hidden)
+
+
+def _window(config: Any) -> int | None:
+    """How far back a model sees at least, where some of its layers don't see all.
+
+    Most models tell their attention; some tell the mask alone, which isn't used here.
+    """
+    window = getattr(config, "sliding_window", None)
+    kinds = getattr(config, "layer_types", None)
+    if not window or (kinds and "sliding_attention" not in kinds):
+        return None
+    return None if getattr(config, "use_sliding_window", None) is False else int(window)
 
 
 def _rounded(length: int, multiple: int) -> int:

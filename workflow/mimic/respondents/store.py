@@ -96,7 +96,8 @@ def text_key(prompt: str, options: Mapping[str, Any]) -> bytes:
     prompt
         As the respondent gets it.
     options
-        The settings of generation: temperature, longest answer, seed, number of the sample.
+        The settings of generation: longest answer, size of the batch, number of the sample, and
+        where answers are sampled temperature, top-p and seed.
     """
     return _key(canonical_json([prompt, dict(options)]).encode())
 
@@ -161,10 +162,6 @@ class BaseStore(Generic[ValueT]):
     ) -> None:
         # After an error as well, and after Ctrl-C: what was answered is answered.
         self.close()
-
-    def __len__(self) -> int:
-        """Number of answers."""
-        return len(self._rows)
 
     def get(self, key: bytes) -> ValueT:
         """The answer to a question. Raises KeyError if there is none."""

@@ -17,6 +17,8 @@ class WritingSettings(Settings):
         {
             "evening": "It is late in the evening. Tell what happened today and what you think "
             "of it.",
+            "visit": "Friends have been to see you at home. Tell how the visit went and how it was "
+            "for you.",
         },
         min_length=1,
         description="Name and request of each situation; none of them is trained on.",
@@ -27,7 +29,7 @@ class WritingSettings(Settings):
         description="Texts for each profile and situation; intervals need at least two, which "
         "need a temperature above 0.",
     )
-    max_new_tokens: int = Field(72, ge=8, description="Longest text, in tokens.")
+    max_new_tokens: int = Field(64, ge=8, description="Longest text, in tokens.")
     temperature: float = Field(
         0.7, ge=0, le=2, description="0 writes greedily, as published; above 0 samples."
     )

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import pandas as pd
-import torch
 
 from mimic.chat import encode, persona, render
 from mimic.compute import ComputeSettings, load_model, load_tokenizer, prepare_torch
 from mimic.files import write_json
 from mimic.masking import load_trait_words, mask
 from mimic.progress import Progress
+from mimic.respondents.base import Prompt, TextRespondent
+from mimic.respondents.generation import GenerationRespondent
 from mimic.step import Job, run_step
 from mimic.traits import Profile, balanced_profiles
 from mimic.writing.hygiene import copy_index, is_copied, repetition
 from mimic.writing.settings import WritingSettings
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 def main(job: Job) -> None:
@@ -28,7 +26,6 @@ def main(job: Job) -> None:
     prepare_torch(compute, seed=settings.seed)
     adapter = job.folder("adapter") if job.inputs.get("adapter") else None
     tokenizer = load_tokenizer(job.folder("model"))
-    model = load_model(job.folder("model"), compute=compute, adapter=adapter)
 
     cells = [
         (profile, situation, sample)
@@ -37,12 +34,24 @@ def main(job: Job) -> None:
         for sample in range(settings.samples)
     ]
     prompts = [
-        render(tokenizer, request_of(profile, settings.situations[situation]))
-        for profile, situation, _ in cells
+        Prompt(
+            render(tokenizer, request_of(profile, settings.situations[situation])),
+            name=f"for a text about {situation} for {profile}",
+            sample=sample,
+        )
+        for profile, situation, sample in cells
     ]
-    texts = generate(model, tokenizer, prompts, settings=settings)
+    respondent = GenerationRespondent(
+        load_model(job.folder("model"), compute=compute, adapter=adapter),
+        tokenizer,
+        batch_size=settings.batch_size,
+        max_new_tokens=settings.max_new_tokens,
+        temperature=settings.temperature,
+        seed=settings.seed,
+    )
+    texts = written(respondent, prompts)
 
-    essays = pd.read_csv(job.input("essays"), dtype={"id": str})
+    essays = pd.read_csv(job.input("essays"), dtype={"id": str}, keep_default_na=False)
     trained_on = essays[essays["role"] == "G"]["text"]
     index = copy_index(encode(tokenizer, text) for text in trained_on)
     words = load_trait_words(job.input("trait_words"))
@@ -72,40 +81,14 @@ def request_of(profile: Profile, situation: str) -> str:
     return f"{persona(profile)} {situation}"
 
 
-def generate(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    prompts: list[str],
-    *,
-    settings: WritingSettings,
-) -> list[str]:
-    """One text for each rendered prompt, in order."""
+def written(respondent: TextRespondent, prompts: Sequence[Prompt]) -> list[str]:
+    """One text for each prompt, in order, on one line each."""
     progress = Progress("texts", len(prompts))
-    texts: list[str] = []
-    for start in range(0, len(prompts), settings.batch_size):
-        batch = tokenizer(
-            prompts[start : start + settings.batch_size],
-            return_tensors="pt",
-            padding=True,
-            add_special_tokens=False,
-        ).to(model.device)
-        sampling = (
-            {"do_sample": True, "temperature": settings.temperature, "top_k": 0, "top_p": 1.0}
-            if settings.temperature > 0
-            else {"do_sample": False}
-        )
-        with torch.inference_mode():
-            written = model.generate(
-                **batch,
-                **sampling,
-                max_new_tokens=settings.max_new_tokens,
-                pad_token_id=tokenizer.pad_token_id,
-            )
-        new = written[:, batch["input_ids"].shape[1] :]
-        decoded = tokenizer.batch_decode(new, skip_special_tokens=True)
-        texts.extend(" ".join(text.split()) for text in decoded)
-        progress.advance(len(new))
-    return texts
+    texts: dict[int, str] = {}
+    for batch in respondent.answers(prompts):
+        texts.update({position: " ".join(text.split()) for position, text in batch.items()})
+        progress.advance(len(batch))
+    return [texts[position] for position in range(len(prompts))]
 
 
 def summarise(table: pd.DataFrame) -> dict[str, float | int]:
