@@ -1,5 +1,7 @@
 """What the submitting process found, and jobs that find something else."""
 
+import functools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +28,6 @@ def values(source: Path) -> dict[str, Any]:
 
 
 def spec_of(source: Path) -> Any:
-    import json
-
     return json.loads(spec("forms.build", group="data", settings={}, sources={"authored": source}))
 
 
@@ -75,7 +75,7 @@ def test_an_edit_after_the_submission_is_seen_and_a_comment_is_none(
     monkeypatch.setattr(
         submission.fingerprint,
         "step_code",
-        lambda step: code(step) | {"mimic.forms.draw": "0" * 16},
+        functools.cache(lambda step: code(step) | {"mimic.forms.draw": "0" * 16}),
     )
     with pytest.raises(ValueError, match=r"mimic\.forms\.draw changed"):
         check_drift(values, spec=good, sources=digests)
