@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mimic.chat import encode_all, render
+from mimic.chat import encode, encode_all, render
 from mimic.compute import ComputeSettings, load_tokenizer, prepare_torch
 from mimic.files import read_json
 from mimic.forms.authored import Form, read_forms
@@ -116,16 +116,17 @@ def ask(
     words: Words,
 ) -> list[Asked]:
     """The questions of one form and subject, cut where other subjects and items begin."""
+    lead = fitting_lead(tokenizer, form)
 
     def prompt(about: str, statement: str) -> str:
-        return render(tokenizer, request(form, about=about, statement=statement)) + form.lead
+        return render(tokenizer, request(form, about=about, statement=statement)) + lead
 
     chosen = [words[form.wording][item.text.lower()] for item in instrument.items]
     prompts = [prompt(subject.about, sentence(own["phrase"])) for own in chosen]
     others = [prompt(_OTHER_SUBJECT, _OTHER_STATEMENT), prompt(subject.about, _OTHER_STATEMENT)]
     encoded = [tuple(ids) for ids in encode_all(tokenizer, [*others, *prompts])]
     (other_subject, other_item), own_tokens = encoded[:2], encoded[2:]
-    options = option_tokens(tokenizer, form, prompts, own_tokens)
+    options = option_tokens(tokenizer, replace(form, lead=lead), prompts, own_tokens)
     asked = []
     for item, own, tokens, answers in zip(
         instrument.items, chosen, own_tokens, options, strict=True
@@ -138,6 +139,20 @@ def ask(
         question = Question(tokens[:first], tokens[first:second], tokens[second:], answers, name)
         asked.append(Asked(subject, form, item, own["variant"], question))
     return asked
+
+
+def fitting_lead(tokenizer: PreTrainedTokenizerBase, form: Form) -> str:
+    """The lead of a form's answers, without its last space where that belongs to the answer.
+
+    Tokenizers in the manner of GPT-2 have tokens such as " 1", so that a prompt that ends with the
+    space never goes on with "1".
+    """
+    if not form.lead.endswith(" "):
+        return form.lead
+    own = encode(tokenizer, form.lead)
+    wholes = encode_all(tokenizer, [form.lead + answer for answer in form.answers])
+    fits = all(whole[: len(own)] == own for whole in wholes)
+    return form.lead if fits else form.lead.rstrip(" ")
 
 
 def option_tokens(
