@@ -13,8 +13,8 @@ from mimic.study import INSTRUMENTS, load_study, read_settings, submitted_study
 
 min_version("9.27")
 
-# A job on a cluster works on what was submitted, whatever the settings say by then.
-# Without another file only: `configfile:` would merge the default study into it.
+# A job on a cluster works on what was submitted, whatever the settings say by then. The default study
+# is read here where no other was named: the directive `configfile:` would merge it into others.
 try:
     study = (
         submitted_study(submission.submitted()["settings"])

@@ -21,6 +21,7 @@ from mimic.provenance import fingerprint
 from mimic.provenance.environment import group_digest
 from mimic.provenance.records import recomputed_identity, spec_of
 from mimic.provenance.specs import spec
+from mimic.provenance.submit import describe, place_of, write
 
 # Says which processes it consists of, then works for a long time.
 LONG_STEP = """\
@@ -436,3 +437,101 @@ def test_a_runner_that_is_killed_leaves_a_lock_that_the_next_takes_over(
     # Nothing that the killed one left is in the entry.
     (entry,) = entries()
     assert sorted(read_json(entry / "manifest.json")) == ["x"]
+
+
+SLOW_STEP = """\
+import time
+from pathlib import Path
+from mimic.step import run_step
+
+def main(job):
+    with Path("ran").open("a") as ran:
+        ran.write("once\\n")
+    time.sleep(3)
+    (job.out / "x").write_text("x")
+
+run_step(main)
+"""
+
+RESUMING_STEP = """\
+import sys
+from mimic.step import run_step
+
+def main(job):
+    if not job.unfinished.exists():
+        job.unfinished.mkdir()
+        (job.unfinished / "half").write_text("half")
+        sys.exit(75)
+    (job.out / "x").write_text((job.unfinished / "half").read_text() + ", whole")
+
+run_step(main)
+"""
+
+
+def test_two_jobs_of_one_identity_at_once(runner: Runner, made_up: Callable[..., None]) -> None:
+    made_up(SLOW_STEP)
+    commands = [runner("made_up", outputs=[f"results/{name}/x"]) for name in "ab"]
+    started = [subprocess.Popen(c, stderr=subprocess.PIPE, text=True) for c in commands]
+    said = [process.communicate(timeout=60)[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0], said
+    assert Path("ran").read_text() == "once\n"
+    assert sum("waiting: another job (process " in words for words in said) == 1
+    assert sum("was made before, linked from the store" in words for words in said) == 1
+    assert Path("results/a/x").samefile("results/b/x")
+
+
+def test_what_is_unfinished_is_given_to_the_next_attempt(
+    runner: Runner, made_up: Callable[..., None]
+) -> None:
+    made_up(RESUMING_STEP)
+    command = runner("made_up", outputs=["results/x"])
+    first = run(command)
+    assert first.returncode == 75
+    assert "failed with exit status 75" in first.stderr
+    assert entries() == []
+    assert work() == ["half"]
+    assert run(command).returncode == 0
+    assert Path("results/x").read_text() == "half, whole"
+    (entry,) = entries()
+    assert read_json(entry / "record.json")["circumstances"]["attempts"] == 2
+    assert list(Path("store/work").iterdir()) == []
+
+
+def test_an_entry_whose_bytes_do_not_fit_is_refused(
+    runner: Runner, made_up: Callable[..., None]
+) -> None:
+    made_up("from mimic.step import run_step\nrun_step(lambda j: (j.out / 'x').write_text('x'))\n")
+    command = runner("made_up", outputs=["results/x"])
+    assert run(command).returncode == 0
+    (entry,) = entries()
+    (entry / "x").chmod(0o644)
+    (entry / "x").write_text("tampered")
+    again = run(command)
+    assert again.returncode == 0
+    assert f"the store's entry {entry.name} is refused" in again.stderr
+    assert "x has other bytes than its manifest says" in again.stderr
+    assert Path("results/x").read_text() == "x"
+    (refused,) = Path("store/refused").iterdir()
+    assert (refused / "x").read_text() == "tampered"
+
+
+def test_a_job_that_is_not_what_was_submitted_stops(
+    runner: Runner, made_up: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_up("from mimic.step import run_step\nrun_step(lambda j: (j.out / 'x').write_text('x'))\n")
+    command = runner("made_up", outputs=["results/x"])
+    values = describe(settings={}, sources=[])
+    monkeypatch.setenv("MIMIC_SUBMISSION", str(place_of(values, Path("results"))))
+    gone = run(command)
+    assert gone.returncode == 1
+    assert "the file of this submission (MIMIC_SUBMISSION) is gone" in gone.stderr
+    write(place_of(values, Path("results")), values)
+    module = Path("package/mimic/made_up.py")
+    module.write_text(module.read_text() + "EDITED = True\n")
+    # The job's own Snakemake reads the edited code, so that its spec fits what is there.
+    stopped = run(runner("made_up", outputs=["results/x"]))
+    assert stopped.returncode == 1
+    assert "mimic.made_up changed since the work was submitted" in stopped.stderr
+    assert entries() == []
+    module.write_text(module.read_text().replace("EDITED = True\n", "# A comment.\n"))
+    assert run(command).returncode == 0

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import codecs
 import csv
-import hashlib
 import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mimic.files import canonical_json
 from mimic.traits import TRAITS, Profile
 
 CSV_ID, CSV_TEXT = "#AUTHID", "TEXT"
@@ -47,10 +45,9 @@ class RawEssay(NamedTuple):
 
 
 class Corpus(NamedTuple):
-    """All essays of a source, the digest of what was read, and the encoding of a file."""
+    """All essays of a source, and the encoding of a file."""
 
     essays: list[RawEssay]
-    sha256: str
     encoding: str | None
 
 
@@ -94,7 +91,7 @@ def read_csv(path: Path, *, encoding: str = "auto") -> Corpus:
         profile = _profile(values, CSV_LABELS, where=f"{path}: row {number}")
         author = values[CSV_ID].strip() or None
         essays.append(RawEssay(number, author, values[CSV_TEXT], profile))
-    return Corpus(essays, hashlib.sha256(data).hexdigest(), used)
+    return Corpus(essays, used)
 
 
 def read_hub(name: str, *, revision: str) -> Corpus:
@@ -137,8 +134,7 @@ def read_hub(name: str, *, revision: str) -> Corpus:
         )
         for number, values in enumerate(rows, start=1)
     ]
-    digest = hashlib.sha256(canonical_json(rows).encode()).hexdigest()
-    return Corpus(essays, digest, None)
+    return Corpus(essays, None)
 
 
 def _decode(data: bytes, *, source: str, encoding: str) -> tuple[str, str]:

@@ -20,7 +20,7 @@ from mimic.essays.duplicates import find_clusters
 from mimic.essays.load import Corpus, read_csv, read_hub
 from mimic.essays.roles import ROLES, assign_roles
 from mimic.essays.settings import CsvSource, EmbeddedSource, EssaysSettings, HubSource
-from mimic.files import write_json
+from mimic.files import sha256_file, write_json
 from mimic.progress import say
 from mimic.step import Job, run_step
 from mimic.traits import ALL_PROFILES, TRAITS
@@ -58,7 +58,12 @@ def main(job: Job) -> None:
     table = _table(essays, clusters, role, validation)
     _write_csv(job.out / "essays.csv", table)
     _write_csv(job.out / "rejected.csv", pd.DataFrame(rejected, columns=list(Rejected._fields)))
-    summary = {**_origin(settings.source, corpus), **_counts(table, rejected, len(corpus.essays))}
+    summary = {
+        **_origin(settings.source, corpus),
+        # Of the checked essays: rows in another order are the same corpus.
+        "sha256": sha256_file(job.out / "essays.csv"),
+        **_counts(table, rejected, len(corpus.essays)),
+    }
     write_json(job.out / "summary.json", summary)
     by_role = Counter(role)
     shares = ", ".join(f"{by_role[r]} {r}" for r in ROLES if by_role[r])
@@ -111,7 +116,6 @@ def _origin(source: EmbeddedSource | CsvSource | HubSource, corpus: Corpus) -> d
         "corpus": name,
         "kind": "composed" if composed else "human",
         "revision": source.revision if isinstance(source, HubSource) else None,
-        "sha256": corpus.sha256,
         "encoding": corpus.encoding,
     }
 
