@@ -83,7 +83,11 @@ def test_the_same_seed_gives_the_same_bytes(train):
 
 @pytest.mark.parametrize(
     ("method", "number"),
-    [("sft", signal.SIGTERM), ("dpo", signal.SIGUSR1), ("orpo", signal.SIGUSR1)],
+    [
+        ("sft", signal.SIGTERM),
+        pytest.param("dpo", signal.SIGUSR1, marks=pytest.mark.slow),
+        pytest.param("orpo", signal.SIGUSR1, marks=pytest.mark.slow),
+    ],
 )
 def test_told_to_stop_it_saves_and_goes_on_with_the_same_losses(
     job_of, train, monkeypatch, capsys, method, number

@@ -22,6 +22,7 @@ finetune:
   sft: {steps: 2, warmup_steps: 0, batch_size: 1, max_length: 96, learning_rate: 0.02}
   dpo: {steps: 2, warmup_steps: 0, max_length: 96, pairs: 4, checked_pairs: 2, learning_rate: 0.02}
 writing:
+  situations: {evening: Tell what happened today.}
   samples: 1
   max_new_tokens: 8
   temperature: 1.0

@@ -56,7 +56,7 @@ def test_every_job_runs_once_and_shows_its_progress(smoke):
     folder, output = smoke
     assert "33 of 33 steps (100%) done" in output
     assert "[questionnaire smollm2-sft-s1, context none] answers 320 of 320" in output
-    assert "[questionnaire smollm2-base, context human] answers 120 of 120" in output
+    assert "[questionnaire smollm2-base, context human] answers 60 of 60" in output
     assert "[finetune smollm2-dpo-s1] dpo step 2 of 2" in output
     assert not (folder / "results/report").exists()
 
