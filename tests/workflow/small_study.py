@@ -169,6 +169,16 @@ class SmallStudy:
         assert text.count(former) == 1, (name, former, text.count(former))
         self.write(name, text.replace(former, new), old_time=old_time)
 
+    def sources(self) -> dict[str, str]:
+        """The text of each file that a study's results follow from."""
+        named = [self.folder / "corpus.csv", self.folder / "Snakefile"]
+        below = [p for name in ("workflow", "config") for p in (self.folder / name).rglob("*")]
+        return {
+            path.relative_to(self.folder).as_posix(): path.read_text(encoding="utf-8")
+            for path in [*named, *below]
+            if path.is_file() and "__pycache__" not in path.parts
+        }
+
     def results(self) -> dict[str, str]:
         """sha256 of each result but logs, benchmarks, notes and what is made by commands."""
         root = self.folder / ROOT
