@@ -183,7 +183,7 @@ def audit(folder: Path) -> list[Row]:
     read = time.perf_counter() - start
     start = time.perf_counter()
     found = Audit(ROOT, store)
-    found.follow_all()
+    found.follow_all(map(Path, last[1:]))
     seconds = time.perf_counter() - start
     assert len(found.outputs) == JOBS
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -8,7 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up_study import ADAPTER, ESSAYS, METRICS, REPORT, ROOT, build
+from made_up_study import (
+    ADAPTER,
+    ESSAYS,
+    FILES,
+    METRICS,
+    REPORT,
+    ROOT,
+    build,
+    call_of,
+    calls,
+    run,
+)
 
 from mimic import cli
 from mimic.files import read_json, write_json
@@ -216,8 +227,6 @@ def test_what_was_made_again_with_the_same_bytes_is_a_remark(
     store: Store, made: dict[str, str]
 ) -> None:
     # The same adapter under other settings: its record is newer, the metrics stay true.
-    from made_up_study import FILES, calls, run
-
     run(store, calls(rate=0.2)["finetune"], FILES["finetune"])
     found = audit(store)
     assert found.outputs[Path(METRICS)].remarks == (
@@ -276,6 +285,8 @@ def test_mistakes_are_told_in_words(
 @pytest.fixture
 def default_root(project: Path, made: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "_root", lambda _configfile: ROOT)
+    outputs = {Path(path) for path in (ESSAYS, ADAPTER, METRICS, REPORT)}
+    monkeypatch.setattr(cli, "named_outputs", lambda _configfile: outputs)
 
 
 @pytest.mark.usefixtures("default_root")
@@ -301,11 +312,18 @@ def test_the_root_digest(store: Store, capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.usefixtures("default_root")
+def test_results_of_former_settings_are_left_out(store: Store) -> None:
+    former = call_of("judge", ["results/judge/old.csv"], inputs={"essays": [ESSAYS]})
+    run(store, former, {"old.csv": "1"})
+    replace("results/judge/old.csv", "2")
+    assert cli.main(["audit", "--all"]) == 0
+    assert cli.main(["audit", "results/judge/old.csv"]) == 1
+
+
+@pytest.mark.usefixtures("default_root")
 def test_a_file_and_all_that_vouches_for_it_changed_together(
     store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from made_up_study import calls, run
-
     assert cli.main(["audit", "--all"]) == 0
     # Somebody makes the last two results say something else, with records, notes and store.
     for rule, files in (

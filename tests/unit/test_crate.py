@@ -304,10 +304,10 @@ def test_a_commit_is_the_version_of_what_ran(store: Store, monkeypatch: pytest.M
 
 def test_a_misfit_refuses_it(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     build(store)
-    Path("results/x.json").unlink()
-    Path("results/x.json").write_text('{"changed": 1}')
+    Path("results/finetune/sft/log.csv").unlink()
+    Path("results/finetune/sft/log.csv").write_text('{"changed": 1}')
     assert cli.main(["crate", "study.zip"]) == 1
-    assert "does not fit: results/x.json: its bytes" in capsys.readouterr().out
+    assert "does not fit: results/finetune/sft/log.csv: its bytes" in capsys.readouterr().out
     assert not list(Path().glob("*study.zip*"))
 
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mimic.clean import clean_stale
+from mimic.clean import clean_stale, named_outputs
 from mimic.provenance.audit_command import show_audit, show_whole_audit
 from mimic.provenance.store_command import remove_unneeded, show_store
 from mimic.provenance.why_command import show_why
@@ -48,7 +48,8 @@ def _audit(arguments: argparse.Namespace) -> bool:
     if arguments.all == (arguments.result is not None):
         raise ValueError("name one result, such as results/metrics/study.json, or give --all")
     if arguments.all:
-        return show_whole_audit(_root(arguments.configfile), as_json=arguments.json)
+        outputs = named_outputs(arguments.configfile)
+        return show_whole_audit(_root(arguments.configfile), outputs, as_json=arguments.json)
     return show_audit(arguments.result, as_json=arguments.json)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from mimic.files import canonical_json, read_json, sha256_file
 from mimic.provenance.fingerprint import module_bytes
-from mimic.provenance.notes import FOLDER, Note, all_notes, read_note
+from mimic.provenance.notes import FOLDER, Note, read_note
 from mimic.provenance.records import read_record, recomputed_identity
 from mimic.provenance.store import MANIFEST, RECORD, Store
 
@@ -97,9 +97,9 @@ class Audit:
                     self.sources[source] = self._sha256(source)
         return self.outputs[path]
 
-    def follow_all(self) -> None:
-        """Audit all outputs of the study that are noted. Raises `Misfit`."""
-        for path, _ in all_notes(self.root):
+    def follow_all(self, paths: Iterable[Path]) -> None:
+        """Audit several outputs. Raises `Misfit`."""
+        for path in sorted(paths):
             self.follow(path)
 
     def behind(self, path: Path) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +45,15 @@ def show_audit(path: Path, *, as_json: bool) -> bool:
     return _told(misfit, as_json=as_json)
 
 
-def show_whole_audit(root: Path, *, as_json: bool) -> bool:
+def show_whole_audit(root: Path, outputs: Iterable[Path], *, as_json: bool) -> bool:
     """Audit all outputs of a study, print the root digest and write it beside the report.
 
     Parameters
     ----------
     root
         The study's folder.
+    outputs
+        The output files of its jobs; what lies there of former settings is left out.
 
     Returns
     -------
@@ -67,7 +69,7 @@ def show_whole_audit(root: Path, *, as_json: bool) -> bool:
     if not report.is_file():
         raise ValueError(f"{report}: the study has no report yet; run snakemake")
     audit = Audit(root, the_store())
-    misfit = _misfit(audit.follow_all)
+    misfit = _misfit(lambda: audit.follow_all(outputs))
     if misfit is not None:
         if as_json:
             print(json.dumps(_plain(audit, misfit), indent=1, sort_keys=True, ensure_ascii=False))

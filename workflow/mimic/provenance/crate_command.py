@@ -54,7 +54,7 @@ def write_crate(
         raise ValueError(f"{report}: the study has no report yet; run snakemake")
     audit = Audit(root, the_store())
     try:
-        audit.follow_all()
+        audit.follow(report)
         contents = crate_contents(audit, report, settings=settings)
         metadata = crate_metadata(contents, title=title, authors=authors)
         text = json.dumps(metadata, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
