@@ -134,8 +134,9 @@ class SmallStudy:
         output = done.stdout + done.stderr
         assert (done.returncode != 0) is fails, output[-6000:]
         return Outcome(
-            frozenset(re.findall(r"^\[(.+)\] done in \d+ s$", output, re.MULTILINE)),
-            frozenset(re.findall(r"^\[(.+)\] was made before", output, re.MULTILINE)),
+            # Anywhere in a line: a long message of Snakemake's may be cut by a job's.
+            frozenset(re.findall(r"\[([^][]+)\] done in \d+ s", output)),
+            frozenset(re.findall(r"\[([^][]+)\] was made before", output)),
             output,
         )
 
