@@ -172,12 +172,12 @@ class SmallStudy:
 
     def sources(self) -> dict[str, str]:
         """The text of each file that a study's results follow from."""
-        named = [self.folder / "corpus.csv", self.folder / "Snakefile"]
+        named = [self.folder / "corpus.csv"]
         below = [p for name in ("workflow", "config") for p in (self.folder / name).rglob("*")]
         return {
             path.relative_to(self.folder).as_posix(): path.read_text(encoding="utf-8")
             for path in [*named, *below]
-            if path.is_file() and "__pycache__" not in path.parts
+            if path.suffix in (".py", ".yaml", ".csv", ".smk", ".j2")
         }
 
     def results(self) -> dict[str, str]:
