@@ -1,0 +1,114 @@
+"""Jobs of the runner with made-up steps, and what they leave."""
+
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+# Says which processes it consists of, then works for a long time.
+LONG_STEP = """\
+import os, subprocess, sys, time
+from mimic.progress import say
+from mimic.step import run_step
+
+def main(job):
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"])
+    (job.out / "half.txt").write_text("half")
+    say(f"processes {os.getpid()} {child.pid}")
+    time.sleep(120)
+
+run_step(main)
+"""
+FAILING_STEP = """\
+from mimic.step import run_step
+
+def main(job):
+    (job.out / "half.txt").write_text("half")
+    print("for the log alone")
+    raise ValueError("essays.csv, row 3: no text; remove the row")
+
+run_step(main)
+"""
+TALKATIVE_STEP = """\
+import os, time
+from pathlib import Path
+from mimic.step import run_step
+
+def main(job):
+    Path("pid").write_text(str(os.getpid()))
+    print("x" * 100_000)
+    time.sleep(120)
+
+run_step(main)
+"""
+FORGETFUL_STEP = """\
+from mimic.step import run_step
+
+run_step(lambda job: None)
+"""
+
+# Answers what nobody has answered yet, and fails when that is done where one is wrong.
+ANSWERING_STEP = """\
+from mimic.progress import say
+from mimic.step import run_step
+
+def main(job):
+    job.answers.mkdir(exist_ok=True)
+    for question in job.input("questions").read_text().split():
+        if not (job.answers / question).exists():
+            say(f"asks {question}")
+            (job.answers / question).write_text("yes")
+    (job.out / "folder.txt").write_text(str(job.answers))
+    if (job.answers / "wrong").exists():
+        raise ValueError("a wrong question")
+
+run_step(main)
+"""
+
+Runner = Callable[..., list[str]]
+
+
+def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
+
+
+def entries() -> list[Path]:
+    return [
+        path for path in Path("store").glob("*") if path.name not in ("work", "answers", "studies")
+    ]
+
+
+def work() -> list[str]:
+    """What lies in the store's work folder, but how often something was begun."""
+    found = [path for path in Path("store/work").rglob("*") if path.is_file()]
+    return sorted(path.name for path in found if path.name != "attempts.json")
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return condition()
+
+
+def gone(*pids: int) -> bool:
+    def one(pid: int) -> bool:
+        try:
+            return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    return all(map(one, pids))
+
+
+def step_processes(process: subprocess.Popen[str]) -> list[int]:
+    """The process ids that the long step says, from its runner's standard error."""
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    assert "processes" in line, line
+    return [int(word) for word in line.split("processes ")[1].split()]

@@ -1,0 +1,186 @@
+"""The runner when it is told to stop, is killed, or isn't alone."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from runner_jobs import LONG_STEP, Runner, entries, gone, run, step_processes, wait_until, work
+
+from mimic.files import read_json
+from mimic.provenance.submit import describe, place_of, write
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_step(
+    runner: Runner, made_up: Callable[..., None], number: signal.Signals
+) -> None:
+    made_up(LONG_STEP)
+    command = runner("made_up", outputs=["results/x"])
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    pids = step_processes(process)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode not in (0, None)
+    assert "failed with exit status" in errors
+    assert wait_until(lambda: gone(*pids), 5)
+    assert entries() == []
+    assert work() == []
+    assert not Path("results/x").exists()
+
+
+@pytest.mark.parametrize("waited_for", [True, False])
+def test_a_starter_that_is_killed_ends_the_step(
+    runner: Runner, made_up: Callable[..., None], tmp_path: Path, waited_for: bool
+) -> None:
+    made_up(LONG_STEP)
+    # As in a real job: a snakemake, a shell that outlives it, the runner.
+    starter = tmp_path / "snakemake"
+    starter.write_text(
+        "import shlex, subprocess, sys\n"
+        "command = shlex.join(sys.argv[1:]) + '; true'\n"
+        "subprocess.run(['/bin/sh', '-c', command])\n"
+    )
+    command = runner("made_up", outputs=["results/x"])
+    process = subprocess.Popen(
+        [sys.executable, str(starter), *command], stderr=subprocess.PIPE, text=True
+    )
+    pids = step_processes(process)
+    (runner_pid,) = psutil.Process(pids[0]).parents()[:1]
+    process.kill()
+    if waited_for:
+        process.wait()
+    assert wait_until(lambda: gone(*pids), 10)
+    assert wait_until(lambda: gone(runner_pid.pid), 5)
+    process.communicate(timeout=5)
+    assert entries() == []
+    assert not Path("results/x").exists()
+    # The next one finds no lock in its way.
+    assert not [name for name in work() if name.endswith(".lock")]
+
+
+def test_a_runner_that_is_killed_leaves_a_lock_that_the_next_takes_over(
+    runner: Runner, made_up: Callable[..., None], tmp_path: Path
+) -> None:
+    quick = "from mimic.step import run_step\nrun_step(lambda j: (j.out / 'x').touch())\n"
+    made_up(
+        "from pathlib import Path\nif Path('quick').exists():\n"
+        f"{textwrap.indent(quick, '    ')}else:\n{textwrap.indent(LONG_STEP, '    ')}"
+    )
+    command = runner("made_up", outputs=["results/x"])
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    pids = step_processes(process)
+    process.kill()
+    os.killpg(pids[0], signal.SIGKILL)
+    process.communicate(timeout=20)
+    assert any(name.endswith(".lock") for name in work())
+    Path("quick").touch()
+    done = run(command)
+    assert done.returncode == 0, done.stderr
+    assert work() == []
+    # Nothing that the killed one left is in the entry.
+    (entry,) = entries()
+    assert sorted(read_json(entry / "manifest.json")) == ["x"]
+
+
+SLOW_STEP = """\
+import time
+from pathlib import Path
+from mimic.step import run_step
+
+def main(job):
+    with Path("ran").open("a") as ran:
+        ran.write("once\\n")
+    time.sleep(3)
+    (job.out / "x").write_text("x")
+
+run_step(main)
+"""
+
+RESUMING_STEP = """\
+import sys
+from mimic.step import run_step
+
+def main(job):
+    if not job.unfinished.exists():
+        job.unfinished.mkdir()
+        (job.unfinished / "half").write_text("half")
+        sys.exit(75)
+    (job.out / "x").write_text((job.unfinished / "half").read_text() + ", whole")
+
+run_step(main)
+"""
+
+
+def test_two_jobs_of_one_identity_at_once(runner: Runner, made_up: Callable[..., None]) -> None:
+    made_up(SLOW_STEP)
+    commands = [runner("made_up", outputs=[f"results/{name}/x"]) for name in "ab"]
+    started = [subprocess.Popen(c, stderr=subprocess.PIPE, text=True) for c in commands]
+    said = [process.communicate(timeout=60)[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0], said
+    assert Path("ran").read_text() == "once\n"
+    assert sum("waiting: another job (process " in words for words in said) == 1
+    assert sum("was made before, linked from the store" in words for words in said) == 1
+    assert Path("results/a/x").samefile("results/b/x")
+
+
+def test_what_is_unfinished_is_given_to_the_next_attempt(
+    runner: Runner, made_up: Callable[..., None]
+) -> None:
+    made_up(RESUMING_STEP)
+    command = runner("made_up", outputs=["results/x"])
+    first = run(command)
+    assert first.returncode == 75
+    assert "failed with exit status 75" in first.stderr
+    assert entries() == []
+    assert work() == ["half"]
+    assert run(command).returncode == 0
+    assert Path("results/x").read_text() == "half, whole"
+    (entry,) = entries()
+    assert read_json(entry / "record.json")["circumstances"]["attempts"] == 2
+    assert list(Path("store/work").iterdir()) == []
+
+
+def test_an_entry_whose_bytes_do_not_fit_is_refused(
+    runner: Runner, made_up: Callable[..., None]
+) -> None:
+    made_up("from mimic.step import run_step\nrun_step(lambda j: (j.out / 'x').write_text('x'))\n")
+    command = runner("made_up", outputs=["results/x"])
+    assert run(command).returncode == 0
+    (entry,) = entries()
+    (entry / "x").chmod(0o644)
+    (entry / "x").write_text("tampered")
+    again = run(command)
+    assert again.returncode == 0
+    assert f"the store's entry {entry.name} is refused" in again.stderr
+    assert "x has other bytes than its manifest says" in again.stderr
+    assert Path("results/x").read_text() == "x"
+    (refused,) = Path("store/refused").iterdir()
+    assert (refused / "x").read_text() == "tampered"
+
+
+def test_a_job_that_is_not_what_was_submitted_stops(
+    runner: Runner, made_up: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_up("from mimic.step import run_step\nrun_step(lambda j: (j.out / 'x').write_text('x'))\n")
+    command = runner("made_up", outputs=["results/x"])
+    values = describe(settings={}, sources=[])
+    monkeypatch.setenv("MIMIC_SUBMISSION", str(place_of(values, Path("results"))))
+    gone = run(command)
+    assert gone.returncode == 1
+    assert "the file of this submission (MIMIC_SUBMISSION) is gone" in gone.stderr
+    write(place_of(values, Path("results")), values)
+    module = Path("package/mimic/made_up.py")
+    module.write_text(module.read_text() + "EDITED = True\n")
+    # The job's own Snakemake reads the edited code, so that its spec fits what is there.
+    stopped = run(runner("made_up", outputs=["results/x"]))
+    assert stopped.returncode == 1
+    assert "mimic.made_up changed since the work was submitted" in stopped.stderr
+    assert entries() == []
+    module.write_text(module.read_text().replace("EDITED = True\n", "# A comment.\n"))
+    assert run(command).returncode == 0
