@@ -1,4 +1,3 @@
-import json
 import os
 import resource
 import subprocess
@@ -9,7 +8,7 @@ import yaml
 
 from mimic.models.fetch import gguf_path
 from mimic.models.settings import PackageGgufSettings
-from mimic.provenance.specs import spec
+from mimic.provenance.specs import job_files, spec
 
 
 @pytest.fixture
@@ -38,7 +37,7 @@ def test_a_disk_that_fills_while_a_model_is_written_leaves_nothing(project, tmp_
         *(sys.executable, "-m", "mimic.provenance.runner", "--name", "models smollm2"),
         *("--spec", spec("models.fetch", group="train", settings={"model": entry})),
         "--files",
-        json.dumps({"inputs": {}, "outputs": ["results/m/manifest.json"], "root": "results"}),
+        job_files({}, {}, ["results/m/manifest.json"], root="results", rule="models_fetch"),
         *("--log", "results/logs/m.log"),
     ]
 
@@ -59,4 +58,6 @@ def test_a_disk_that_fills_while_a_model_is_written_leaves_nothing(project, tmp_
     assert "File too large" in (tmp_path / "results/logs/m.log").read_text()
     assert not (tmp_path / "results/m").exists()
     assert not list((tmp_path / "store").glob("*/manifest.json"))
-    assert not list((tmp_path / "store/work").glob("*"))
+    # What is kept of it is that it was tried.
+    left = [path.name for path in (tmp_path / "store/work").rglob("*") if path.is_file()]
+    assert left == ["attempts.json"]
