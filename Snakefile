@@ -1,5 +1,6 @@
 # Settings, validation, includes, targets; nothing else. Rules stand in workflow/rules.
 import os
+import re
 from functools import partial
 from pathlib import Path
 
@@ -40,7 +41,7 @@ files_of = partial(partial, job_files, root=ROOT)
 
 wildcard_constraints:
     model="|".join(study.models),
-    run="|".join(study.runs),
+    run="|".join(map(re.escape, study.runs)),
     context="none|own|human|sketches",
 
 

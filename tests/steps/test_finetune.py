@@ -30,8 +30,7 @@ def job_of(make_job, essays_csv, tiny_model):
             settings={
                 "run": {"model": "tiny", "seed": 1},
                 "compute": {"threads": 1},
-                "lora": {"rank": 4, "alpha": 8},
-                method: settings | changes,
+                method: settings | {"lora": {"rank": 4, "alpha": 8}} | changes,
             },
             inputs={"model": tiny_model, "pairs": pairs.out / "manifest.json"},
             out=out,

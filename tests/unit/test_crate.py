@@ -19,7 +19,7 @@ from mimic.provenance.records import read_record
 from mimic.provenance.store import RECORD, Store
 
 MODEL = "results/models/tiny/manifest.json"
-PAIRS = "results/pairs/conversations/manifest.json"
+PAIRS = "results/pairs/tiny-sft-s1/manifest.json"
 SETTINGS = Path("config/config.yaml")
 EMBEDDED = {"kind": "embedded"}
 CSV = {"kind": "csv", "path": "corpus.csv", "name": "Diaries"}
@@ -173,7 +173,7 @@ def test_what_it_holds(store: Store) -> None:
                 REPORT,
                 "results/finetune/sft/adapter.safetensors",
                 "results/finetune/sft/log.csv",
-                "results/pairs/conversations/train.jsonl",
+                "results/pairs/tiny-sft-s1/train.jsonl",
                 "results/report/figures/a.svg",
                 "results/report/index.html",
                 "ro-crate-metadata.json",
@@ -253,7 +253,7 @@ def test_texts_of_a_human_corpus_are_described_and_not_copied(
     place = crate()
     found = entities(place)
     assert b"Dear diary" not in place.read_bytes()
-    for name in ("corpus.csv", ESSAYS, PAIRS, "results/pairs/conversations/train.jsonl"):
+    for name in ("corpus.csv", ESSAYS, PAIRS, "results/pairs/tiny-sft-s1/train.jsonl"):
         assert name not in found
         assert found[f"#{name}"]["sha256"] == hashlib.sha256(Path(name).read_bytes()).hexdigest()
     assert "results/finetune/sft/adapter.safetensors" in found

@@ -58,8 +58,8 @@ def test_a_value_out_of_range_is_named(values: Any, line: str) -> None:
     ("value", "key"), [(3, "target_modules"), ([3], "target_modules.0"), ("all", "target_modules")]
 )
 def test_a_setting_of_two_types_is_named_as_the_file_has_it(value: Any, key: str) -> None:
-    message = refusal({"finetune": {"lora": {"target_modules": value}}})
-    assert f"finetune.lora.{key} = " in message
+    message = refusal({"finetune": {"dpo": {"lora": {"target_modules": value}}}})
+    assert f"finetune.dpo.lora.{key} = " in message
     assert "tuple[" not in message
     assert "literal[" not in message
 

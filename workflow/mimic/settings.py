@@ -52,7 +52,8 @@ def parse_settings(model: type[SettingsT], values: Any, *, source: str) -> Setti
 
 def _describe(model: type[BaseModel], problem: Any) -> str:
     path, section = _walk(model, list(problem["loc"]))
-    key = ".".join(str(part) for part in path)
+    # Of a name that a section by name can't have, pydantic says "[key]" behind the name.
+    key = ".".join(str(part) for part in path if part != "[key]")
     if problem["type"] == "extra_forbidden":
         allowed = list(section.model_fields)
         near = difflib.get_close_matches(str(path[-1]), allowed, n=1)

@@ -106,7 +106,8 @@ def setting_rows(setting: str, field: FieldInfo, *, default: Any) -> list[Row]:
         prefix, defaults = f"{setting}.", _section_or(default)
         return [own, *section_rows(field.annotation, prefix=prefix, defaults=defaults)]
     members = [member for member in get_args(field.annotation) if _is_section(member)]
-    if members:
+    # Sections by name are one row: the settings of each stand elsewhere on the page.
+    if members and get_origin(field.annotation) is not dict:
         own = Row(
             setting,
             "section or null",
@@ -165,7 +166,8 @@ def type_words(annotation: Any) -> str:
     if origin is tuple:
         return f"list of {type_words(members[0])}s"
     if origin is dict:
-        return f"{type_words(members[1])}s by name"
+        kind = "section" if _is_section(members[1]) else type_words(members[1])
+        return f"{kind}s by name"
     if origin in (Union, types.UnionType):
         return " or ".join(type_words(member) for member in members)
     raise TypeError(f"{annotation!r} has no words; add them here")

@@ -14,7 +14,6 @@ from pydantic import Field, field_validator, model_validator
 
 from mimic.compute import ComputeSettings
 from mimic.essays.settings import EssaysSettings
-from mimic.finetune.settings import FinetuneSettings
 from mimic.forms.settings import FormsSettings
 from mimic.gates.settings import GatesSettings
 from mimic.judge.settings import JudgeSettings
@@ -22,6 +21,7 @@ from mimic.metrics.settings import MetricsSettings
 from mimic.models.settings import ModelSettings
 from mimic.pairs.settings import PairsSettings
 from mimic.questionnaire.settings import QuestionnaireSettings
+from mimic.recipes import FinetuneSettings, Run, list_runs
 from mimic.report.settings import ReportSettings
 from mimic.settings import Settings, parse_settings
 from mimic.writing.settings import WritingSettings
@@ -70,17 +70,34 @@ class StudySettings(Settings):
     def _nothing_twice(self) -> StudySettings:
         listed: dict[str, tuple[Any, ...]] = {
             "models": self.models,
-            "finetune.methods": self.finetune.methods,
-            "finetune.seeds": self.finetune.seeds,
             "forms.formats": self.forms.formats,
             "forms.trained_formats": self.forms.trained_formats,
             "questionnaire.contexts": self.questionnaire.contexts,
             "questionnaire.protocols": self.questionnaire.protocols,
         }
+        for name, recipe in self.finetune.named():
+            prefix = _recipe_key(name)
+            lists = {
+                "methods": recipe.methods,
+                "models": recipe.models or (),
+                "seeds": recipe.seeds,
+            }
+            listed |= {f"{prefix}.{key}": values for key, values in lists.items()}
+            listed |= {f"{prefix}.sweep.{key}": values for key, values in recipe.sweep}
         for key, values in listed.items():
             twice = [value for value in values if values.count(value) > 1]
             if twice:
                 raise ValueError(f"{key} names {twice[0]} more than once; leave out the second")
+        return self
+
+    @model_validator(mode="after")
+    def _recipes_are_for_models(self) -> StudySettings:
+        for name, recipe in self.finetune.named():
+            for model in set(recipe.models or ()) - set(self.models):
+                raise ValueError(
+                    f"{_recipe_key(name)}.models names {model!r}, which is none of the study's "
+                    f"models ({', '.join(self.models)}); name one of them, or add it to models"
+                )
         return self
 
     @model_validator(mode="after")
@@ -108,21 +125,6 @@ class StudySettings(Settings):
                 f"({', '.join(self.models)}); name one of them, or add it to models"
             )
         return self
-
-
-@dataclass(frozen=True)
-class Run:
-    """One model of a study."""
-
-    label: str
-    model: str
-    method: str
-    seed: int
-
-    @property
-    def is_base(self) -> bool:
-        """Whether nothing was trained."""
-        return self.method == "base"
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,10 @@ class Study:
         return self.settings.model_dump(mode="json", include=set(sections))
 
 
+def _recipe_key(name: str | None) -> str:
+    return "finetune" if name is None else f"finetune.recipes.{name}"
+
+
 def load_study(values: dict[str, Any] | None, *, source: str) -> Study:
     """Check the settings of a study and list its runs.
 
@@ -185,7 +191,7 @@ def load_study(values: dict[str, Any] | None, *, source: str) -> Study:
             f"{source}: questionnaire.instrument: no {settings.questionnaire.instrument!r} in "
             f"{INSTRUMENTS}; there are {', '.join(instruments)}"
         )
-    return Study(settings, {name: known[name] for name in settings.models}, _runs(settings))
+    return _study(settings, {name: known[name] for name in settings.models})
 
 
 def submitted_study(values: dict[str, Any]) -> Study:
@@ -195,18 +201,12 @@ def submitted_study(values: dict[str, Any]) -> Study:
         name: parse_settings(ModelSettings, entry, source="what was submitted")
         for name, entry in values["models"].items()
     }
-    return Study(settings, models, _runs(settings))
+    return _study(settings, models)
 
 
-def _runs(settings: StudySettings) -> dict[str, Run]:
-    runs: dict[str, Run] = {}
-    for model in settings.models:
-        runs[f"{model}-base"] = Run(f"{model}-base", model, "base", 0)
-        for method in settings.finetune.methods:
-            for seed in settings.finetune.seeds:
-                label = f"{model}-{method}-s{seed}"
-                runs[label] = Run(label, model, method, seed)
-    return runs
+def _study(settings: StudySettings, models: dict[str, ModelSettings]) -> Study:
+    runs = list_runs(settings.finetune, models=settings.models, pairs=settings.pairs)
+    return Study(settings, models, runs)
 
 
 def load_models(path: Path) -> dict[str, ModelSettings]:

@@ -44,10 +44,11 @@ SOURCES = sorted(
 )
 
 
-def pairs_of(wildcards):
-    """The kind of pairs that the run's method is trained on."""
-    kind = "conversations" if study.runs[wildcards.run].method == "sft" else "preferences"
-    return f"{ROOT}/pairs/{kind}/manifest.json"
+def pairs_spec(wildcards):
+    """What a run's training data depend on; runs that need the same find them in the store."""
+    run = study.runs[wildcards.run]
+    settings = {"pairs": run.pairs.model_dump(mode="json")}
+    return spec(f"pairs.{run.pairs_kind}", group="data", settings=settings)
 
 
 def forms_settings():
@@ -80,14 +81,12 @@ def proposals_spec(_wildcards):
 def finetune_spec(wildcards):
     """What a training depends on: its own method's settings, not the other methods'."""
     run = study.runs[wildcards.run]
-    finetune = study.slice("finetune")["finetune"]
     return spec(
         f"finetune.{run.method}",
         group="train",
         settings={
             "run": {"model": run.model, "seed": run.seed},
-            "lora": finetune["lora"],
-            run.method: finetune[run.method],
+            run.method: run.training.model_dump(mode="json"),
             **study.slice("compute"),
         },
     )

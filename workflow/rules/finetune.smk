@@ -6,7 +6,7 @@
 rule finetune:
     input:
         model=lambda w: f"{ROOT}/models/{study.runs[w.run].model}/manifest.json",
-        pairs=pairs_of,
+        pairs=f"{ROOT}/pairs/{{run}}/manifest.json",
     output:
         manifest=f"{ROOT}/finetune/{{run}}/manifest.json",
         log=f"{ROOT}/finetune/{{run}}/training_log.csv",

@@ -1,6 +1,5 @@
 # pairs: essays
-#   -> pairs/{kind}/  train.jsonl, validation.jsonl; kind is conversations (SFT) or
-#      preferences (DPO, ORPO)
+#   -> pairs/{run}/  train.jsonl, validation.jsonl: conversations for SFT, preferences for DPO, ORPO
 # Steps: mimic.pairs.conversations, mimic.pairs.preferences
 
 
@@ -8,22 +7,20 @@ rule pairs:
     input:
         essays=f"{ROOT}/essays/essays.csv",
     output:
-        manifest=f"{ROOT}/pairs/{{kind}}/manifest.json",
+        manifest=f"{ROOT}/pairs/{{run}}/manifest.json",
     log:
-        f"{ROOT}/logs/pairs/{{kind}}.log",
+        f"{ROOT}/logs/pairs/{{run}}.log",
     benchmark:
-        f"{ROOT}/benchmarks/pairs/{{kind}}.tsv"
-    wildcard_constraints:
-        kind="conversations|preferences",
+        f"{ROOT}/benchmarks/pairs/{{run}}.tsv"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=15,
     params:
-        name="pairs {kind}",
-        spec=lambda w: spec(f"pairs.{w.kind}", group="data", settings=study.slice("pairs")),
+        name="pairs {run}",
+        spec=pairs_spec,
         files=files_of(rule="pairs"),
     message:
-        "pairs: making {wildcards.kind} from essays"
+        "pairs: training data of {wildcards.run}"
     shell:
         RUN

@@ -15,7 +15,7 @@ from transformers import TrainerCallback
 from mimic.chat import encode
 from mimic.compute import ComputeSettings, load_model, load_tokenizer, prepare_torch
 from mimic.files import read_jsonl
-from mimic.finetune.settings import LoraSettings, PreferenceSettings, TrainingSettings
+from mimic.finetune.settings import PreferenceSettings, TrainingSettings
 from mimic.progress import Progress
 from mimic.step import Job
 
@@ -39,7 +39,7 @@ class Material:
     seed: int
 
 
-def load_material(job: Job, *, max_length: int) -> Material:
+def load_material(job: Job, settings: TrainingSettings) -> Material:
     """Load model and pairs; the seed is set before the adapter is made.
 
     Raises
@@ -55,8 +55,8 @@ def load_material(job: Job, *, max_length: int) -> Material:
     if not train:
         raise ValueError(f"{folder / 'train.jsonl'}: no rows to train on")
     tokenizer = load_tokenizer(job.folder("model"))
-    check_room(tokenizer, train, max_length=max_length)
-    lora = job.parse(LoraSettings, "lora")
+    check_room(tokenizer, train, max_length=settings.max_length)
+    lora = settings.lora
     targets = lora.target_modules
     return Material(
         model=load_model(job.folder("model"), compute=compute),

@@ -30,7 +30,7 @@ from mimic.step import Job, run_step
 def main(job: Job) -> None:
     """Write the adapter, ``training_log.csv`` and ``learning.json``."""
     settings = job.parse(DpoSettings, "dpo")
-    material = load_material(job, max_length=settings.max_length)
+    material = load_material(job, settings)
     progress = ShowProgress(method="dpo", steps=settings.steps)
     seen = seen_pairs(material.train, settings)
     trainer = DPOTrainer(

@@ -31,7 +31,7 @@ from mimic.step import Job, run_step
 def main(job: Job) -> None:
     """Write the adapter, ``training_log.csv`` and ``learning.json``."""
     settings = job.parse(OrpoSettings, "orpo")
-    material = load_material(job, max_length=settings.max_length)
+    material = load_material(job, settings)
     progress = ShowProgress(method="orpo", steps=settings.steps)
     seen = seen_pairs(material.train, settings)
     trainer = ORPOTrainer(

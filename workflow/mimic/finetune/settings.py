@@ -8,8 +8,6 @@ from pydantic import Field
 
 from mimic.settings import Settings
 
-Method = Literal["sft", "dpo", "orpo"]
-
 
 class LoraSettings(Settings):
     """The adapter."""
@@ -27,6 +25,7 @@ class TrainingSettings(Settings):
 
     steps: int = Field(12, ge=1, description="Optimizer steps.")
     learning_rate: float = Field(5e-4, gt=0, lt=1, description="Peak learning rate.")
+    lora: LoraSettings = Field(LoraSettings(), description="The adapter.")
     batch_size: int = Field(2, ge=1, description="Examples (or pairs) in one forward pass.")
     accumulation: int = Field(1, ge=1, description="Forward passes for each optimizer step.")
     warmup_steps: int = Field(2, ge=0, description="Steps over which the learning rate rises.")
@@ -67,16 +66,3 @@ class OrpoSettings(PreferenceSettings):
 
     learning_rate: float = Field(1e-3, gt=0, lt=1, description="Peak learning rate.")
     beta: float = Field(0.3, gt=0, description="Strength of the preference term.")
-
-
-class FinetuneSettings(Settings):
-    """Which methods are trained, and how."""
-
-    methods: tuple[Method, ...] = Field(
-        ("sft", "dpo", "orpo"), description="Methods that each model is trained with."
-    )
-    seeds: tuple[int, ...] = Field((1,), min_length=1, description="One run for each seed.")
-    lora: LoraSettings = Field(LoraSettings(), description="The adapter of every method.")
-    sft: TrainingSettings = Field(TrainingSettings(), description="Supervised fine-tuning.")
-    dpo: DpoSettings = Field(DpoSettings(), description="Direct preference optimisation.")
-    orpo: OrpoSettings = Field(OrpoSettings(), description="Odds ratio preference optimisation.")

@@ -24,7 +24,7 @@ from mimic.step import Job, run_step
 def main(job: Job) -> None:
     """Write the adapter, ``training_log.csv`` and ``learning.json``."""
     settings = job.parse(TrainingSettings, "sft")
-    material = load_material(job, max_length=settings.max_length)
+    material = load_material(job, settings)
     progress = ShowProgress(method="sft", steps=settings.steps)
     trainer = SFTTrainer(
         model=material.model,

@@ -1,0 +1,176 @@
+"""Recipes of a study and the runs that they make. Only `mimic.study` reads this, no step does."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from mimic.finetune.settings import DpoSettings, OrpoSettings, TrainingSettings
+from mimic.pairs.settings import PairsSettings
+from mimic.settings import Settings
+
+Method = Literal["sft", "dpo", "orpo"]
+
+
+class SweepSettings(Settings):
+    """Values that are tried in place of a recipe's own: a run for each combination."""
+
+    learning_rate: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        (), description="Peak learning rates."
+    )
+    beta: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        (), description="Strengths of the preference term; SFT has none and isn't swept over it."
+    )
+    rank: tuple[Annotated[int, Field(ge=1, le=512)], ...] = Field(
+        (), description="Ranks of the adapter."
+    )
+    request: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (), description="Wordings of what a training prompt asks for."
+    )
+
+
+class RecipeSettings(Settings):
+    """How runs are trained: with which methods, how each, and how often."""
+
+    methods: tuple[Method, ...] = Field(
+        ("sft", "dpo", "orpo"), description="Methods that each model is trained with."
+    )
+    models: tuple[str, ...] | None = Field(
+        None, description="Those of the study's models that it is for; null for all."
+    )
+    seeds: tuple[int, ...] = Field((1,), min_length=1, description="One run for each seed.")
+    sft: TrainingSettings = Field(TrainingSettings(), description="Supervised fine-tuning.")
+    dpo: DpoSettings = Field(DpoSettings(), description="Direct preference optimisation.")
+    orpo: OrpoSettings = Field(OrpoSettings(), description="Odds ratio preference optimisation.")
+    pairs: PairsSettings | None = Field(
+        None, description="Training data of these runs; null for the study's section `pairs`."
+    )
+    sweep: SweepSettings = Field(SweepSettings(), description="Values that are tried.")
+
+
+RecipeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]
+
+
+class FinetuneSettings(RecipeSettings):
+    """The recipe of the study's runs, and further ones beside it."""
+
+    recipes: dict[RecipeName, RecipeSettings] = Field(
+        {},
+        description="Further recipes by name, which the labels of their runs hold. Each has the "
+        "settings of `finetune` itself and stands alone: what it doesn't name has the default.",
+    )
+
+    def named(self) -> Iterator[tuple[str | None, RecipeSettings]]:
+        """All recipes, that of the section itself first and without a name."""
+        yield None, self
+        yield from self.recipes.items()
+
+
+@dataclass(frozen=True)
+class Run:
+    """One model of a study.
+
+    Attributes
+    ----------
+    recipe
+        Name of its recipe; None for that of the section itself, and for a base run.
+    swept
+        What it has in place of its recipe's own values, by the names of `SweepSettings`.
+    training
+        Settings of its method, swept values among them; None for a base run.
+    pairs
+        Settings of its training data; None for a base run.
+    """
+
+    label: str
+    model: str
+    method: str
+    seed: int
+    recipe: str | None = None
+    swept: tuple[tuple[str, Any], ...] = ()
+    training: TrainingSettings | None = None
+    pairs: PairsSettings | None = None
+
+    @property
+    def is_base(self) -> bool:
+        """Whether nothing was trained."""
+        return self.method == "base"
+
+    @property
+    def pairs_kind(self) -> str:
+        """What its method is trained on: ``conversations`` or ``preferences``."""
+        return "conversations" if self.method == "sft" else "preferences"
+
+
+def list_runs(
+    finetune: FinetuneSettings, *, models: tuple[str, ...], pairs: PairsSettings
+) -> dict[str, Run]:
+    """The runs of a study by label: each model untrained, then those of each recipe.
+
+    Raises
+    ------
+    ValueError
+        If two runs would have the same label.
+    """
+    runs = []
+    for model in models:
+        runs.append(Run(f"{model}-base", model, "base", 0))
+        for name, recipe in finetune.named():
+            if recipe.models is None or model in recipe.models:
+                runs += _runs_of(recipe, name=name, model=model, pairs=recipe.pairs or pairs)
+    labels = [run.label for run in runs]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise ValueError(f"two recipes make a run {label}; give one of them another name")
+    return dict(zip(labels, runs, strict=True))
+
+
+def _runs_of(
+    recipe: RecipeSettings, *, name: str | None, model: str, pairs: PairsSettings
+) -> Iterator[Run]:
+    for method in recipe.methods:
+        training: TrainingSettings = getattr(recipe, method)
+        for swept in _combinations(recipe.sweep, training):
+            marks = [_mark(key, value, recipe.sweep) for key, value in swept.items()]
+            for seed in recipe.seeds:
+                parts = [model, method, *([name] if name else []), *marks, f"s{seed}"]
+                request = {key: value for key, value in swept.items() if key == "request"}
+                yield Run(
+                    label="-".join(parts),
+                    model=model,
+                    method=method,
+                    seed=seed,
+                    recipe=name,
+                    swept=tuple(swept.items()),
+                    training=_with_swept(training, swept),
+                    pairs=pairs.model_copy(update=request),
+                )
+
+
+def _combinations(sweep: SweepSettings, training: TrainingSettings) -> Iterator[dict[str, Any]]:
+    """Each combination of the values that the method has a setting for; one of none at least."""
+    swept = {
+        key: values
+        for key, values in sweep
+        if values and (key in ("rank", "request") or hasattr(training, key))
+    }
+    for combination in itertools.product(*swept.values()):
+        yield dict(zip(swept, combination, strict=True))
+
+
+def _with_swept(training: TrainingSettings, swept: dict[str, Any]) -> TrainingSettings:
+    update = {key: value for key, value in swept.items() if hasattr(training, key)}
+    if "rank" in swept:
+        update["lora"] = training.lora.model_copy(update={"rank": swept["rank"]})
+    return training.model_copy(update=update)
+
+
+def _mark(key: str, value: Any, sweep: SweepSettings) -> str:
+    """What a label says of a swept value, such as ``lr3e-5``."""
+    if key == "request":
+        return f"request{sweep.request.index(value) + 1}"
+    return {"learning_rate": "lr"}.get(key, key) + f"{value:g}".replace("e-0", "e-")
