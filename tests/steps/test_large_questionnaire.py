@@ -46,7 +46,8 @@ def job_file(folder: Path, *, project: Path, model: Path, wordings: int) -> Path
     }
     job = {"name": "large", "settings": settings, "inputs": inputs, "out": str(out)}
     path = folder / "job.json"
-    write_json(path, job | {"answers": str(folder / "answers")})
+    places = ("answers", "unfinished", "measured")
+    write_json(path, job | {name: str(folder / name) for name in places})
     return path
 
 
