@@ -1,8 +1,8 @@
 """Lock files that also hold between machines that share a folder.
 
 A lock is a file made by ``O_EXCL`` (atomic, also over NFS and on file systems without ``flock``).
-Its owner touches it every few seconds. It is abandoned when its owner was a process of this host
-that is gone, or when nobody touched it for `ABANDONED_S`.
+Its owner touches it every few seconds. It is abandoned when its owner was one's own process
+of this host and is gone, or when nobody touched it for `ABANDONED_S`.
 """
 
 from __future__ import annotations
@@ -104,7 +104,8 @@ def read_owner(path: Path) -> dict[str, Any] | None:
 def is_abandoned(path: Path) -> bool:
     """Whether the owner of a lock file is gone; False if there is no such file."""
     try:
-        age_s = _now_there(path.parent) - path.stat().st_mtime
+        status = path.stat()
+        age_s = _now_there(path.parent) - status.st_mtime
     except FileNotFoundError:
         return False
     owner = read_owner(path)
@@ -112,7 +113,9 @@ def is_abandoned(path: Path) -> bool:
         return age_s > WRITING_S
     if age_s > ABANDONED_S:
         return True
-    return owner.get("host") == socket.gethostname() and not _lives(owner)
+    # Where other people's processes can't be seen, theirs would look as if they were gone.
+    is_own = status.st_uid == os.getuid()
+    return is_own and owner.get("host") == socket.gethostname() and not _lives(owner)
 
 
 def _taken(path: Path) -> Lock | None:

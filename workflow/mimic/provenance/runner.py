@@ -6,6 +6,8 @@ rule calls.
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,10 +35,18 @@ def main(argv: list[str] | None = None) -> int:
     """Run one job; the exit status is 0, or the step's own."""
     call = parse_call(argv)
     try:
-        return _run(call, the_store())
+        store = the_store()
+        _suit_rights(store)
+        return _run(call, store)
     except (OSError, ValueError) as error:
         call.tell(f"failed: {error}")
         return 1
+
+
+def _suit_rights(store: Store) -> None:
+    """In a store that a group writes to, let the group go on with what this job leaves."""
+    if store.is_shared:
+        os.umask(os.umask(0) & ~stat.S_IRWXG)
 
 
 def _run(call: Call, store: Store) -> int:

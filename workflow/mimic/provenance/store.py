@@ -81,6 +81,12 @@ class Store:
         """The folder of answer stores; the first step that needs it makes it."""
         return self.root / "answers"
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether its group may write to it."""
+        make_shared_folder(self.root)
+        return bool(self.root.stat().st_mode & stat.S_IWGRP)
+
     def work(self, identity: str) -> Path:
         """The folder of an identity that is being made, or was left unfinished."""
         return self.root / "work" / identity
