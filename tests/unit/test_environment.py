@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+from packaging.requirements import Requirement
 
 from mimic.provenance import environment
 from mimic.provenance.environment import group_digest, group_versions
@@ -33,11 +33,11 @@ def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., 
             f"[project]\ndependencies = []\n[project.optional-dependencies]\ndata = [{listed}]\n"
         )
 
-        def distribution(name: str) -> SimpleNamespace:
+        def distribution(name: str) -> tuple[str, tuple[Requirement, ...]]:
             if name not in distributions:
                 raise metadata.PackageNotFoundError(name)
             version, requires = distributions[name]
-            return SimpleNamespace(version=version, requires=requires)
+            return version, tuple(map(Requirement, requires))
 
         monkeypatch.setattr(environment, "PYPROJECT", tmp_path / "pyproject.toml")
         monkeypatch.setattr(environment, "_distribution", distribution)

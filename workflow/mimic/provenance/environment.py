@@ -47,17 +47,16 @@ def group_versions(group: str) -> dict[str, str]:
             continue
         seen.add((name, frozenset(requirement.extras)))
         try:
-            distribution = _distribution(name)
+            version, requirements = _distribution(name)
         except metadata.PackageNotFoundError:
             if name in direct:
                 raise ValueError(
                     f"{requirement} is not installed; run `make install`, then try again"
                 ) from None
             continue
-        found[name] = distribution.version
+        found[name] = version
         extras = requirement.extras or {""}
-        for text in distribution.requires or []:
-            needed = Requirement(text)
+        for needed in requirements:
             wanted = needed.marker is None or any(
                 needed.marker.evaluate({"extra": extra}) for extra in extras
             )
@@ -66,9 +65,12 @@ def group_versions(group: str) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+# Read once for all groups: reading and parsing it is most of what this module takes.
 @functools.cache
-def _distribution(name: str) -> metadata.Distribution:
-    return metadata.distribution(name)
+def _distribution(name: str) -> tuple[str, tuple[Requirement, ...]]:
+    """Version and requirements of an installed distribution."""
+    found = metadata.distribution(name).metadata
+    return found["Version"], tuple(map(Requirement, found.get_all("Requires-Dist") or ()))
 
 
 @functools.cache
