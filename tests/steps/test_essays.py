@@ -12,13 +12,14 @@ from mimic.step import Job
 
 ROOT = Path(__file__).parents[2]
 CORPUS = ROOT / "workflow" / "resources" / "composed_essays.csv"
+PATTERNS = CORPUS.with_name("moderation.yaml")
 REAL = ROOT / ".." / "shared" / "data" / "essays_real.csv"
 ROLES_OF_FOUR = {"G": 0.5, "R": 0.15, "E": 0.25, "T": 0.1}
 
 
 def prepare(out: Path, path: Path | None = CORPUS, **settings: Any) -> Path:
     out.mkdir(exist_ok=True)
-    inputs = {} if path is None else {"corpus": [path]}
+    inputs = {"moderation": [PATTERNS], **({} if path is None else {"corpus": [path]})}
     main(Job(name="essays", settings={"essays": settings}, inputs=inputs, out=out))
     return out
 
@@ -138,12 +139,19 @@ def test_the_real_corpus(tmp_path: Path) -> None:
     if not REAL.is_file():
         pytest.skip("the sample of the real corpus lies outside of the repository")
     source = {"kind": "csv", "path": str(REAL), "name": "essays"}
-    out = prepare(tmp_path, REAL, source=source, roles=ROLES_OF_FOUR)
+    unfiltered: dict[str, Any] = {"moderation": {"kind": "none"}}
+    out = prepare(tmp_path / "all", REAL, source=source, roles=ROLES_OF_FOUR, **unfiltered)
     found = summary(out)
     assert (found["corpus"], found["kind"]) == ("essays", "human")
     assert (found["essays"], found["encoding"]) == (393, "windows-1252")
     assert {role: part["essays"] for role, part in found["roles"].items()} == {
         **{"G": 197, "R": 59, "E": 98, "T": 39}
+    }
+    # docs/moderation.md has these figures.
+    moderated = summary(prepare(tmp_path / "kept", REAL, source=source, roles=ROLES_OF_FOUR))
+    assert moderated["essays"] == 363
+    assert moderated["moderation"]["categories"] == {
+        **{"sexual": 12, "self-harm": 6, "violence": 11, "hate": 1, "harassment": 4}
     }
 
 

@@ -11,6 +11,7 @@ import pytest
 from mimic.essays.check import check
 from mimic.essays.duplicates import near_duplicates
 from mimic.essays.load import RawEssay, read_csv
+from mimic.essays.moderation import judge_by_patterns, load_patterns
 from mimic.masking import load_trait_words, mask
 from mimic.traits import ALL_PROFILES
 
@@ -58,6 +59,12 @@ def test_nothing_is_rejected_or_changed_by_the_checks(essays: list[RawEssay]) ->
     kept, rejected = check(essays, min_words=20)
     assert rejected == []
     assert {e.text for e in kept} == {e.text for e in essays}
+
+
+def test_moderation_filters_none(essays: list[RawEssay]) -> None:
+    kept, _ = check(essays, min_words=20)
+    found = judge_by_patterns(kept, load_patterns(RESOURCES / "moderation.yaml")).found
+    assert found == [()] * 96
 
 
 def test_all_fields_are_quoted_utf8_lines() -> None:

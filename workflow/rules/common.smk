@@ -3,6 +3,7 @@
 from mimic.respondents import ANSWERING_CODE
 
 TRAIT_WORDS = "workflow/resources/trait_words.yaml"
+MODERATION = "workflow/resources/moderation.yaml"
 AUTHORED_FORMS = "config/forms/authored.yaml"
 REWORDINGS = "config/forms/rewordings.yaml"
 SKETCHES = "config/forms/sketches.yaml"
@@ -20,6 +21,12 @@ def corpus_file():
     return {"corpus": path} if path else {}
 
 
+def essays_sources():
+    """What the essays are read from and filtered by, by input name."""
+    is_local = study.settings.essays.moderation.kind == "local"
+    return {**corpus_file(), **({"moderation": MODERATION} if is_local else {})}
+
+
 def essays_settings():
     """What the essays depend on; of a corpus file its bytes count and its name, not its place."""
     settings = study.slice("essays")
@@ -33,6 +40,7 @@ def essays_settings():
 SOURCES = sorted(
     {
         TRAIT_WORDS,
+        MODERATION,
         AUTHORED_FORMS,
         REWORDINGS,
         SKETCHES,

@@ -1,11 +1,11 @@
-# essays: a corpus
+# essays: a corpus (and the patterns of the local moderation filter)
 #   -> essays/  essays.csv (checked, with roles), rejected.csv (with reasons), summary.json
 # Steps: mimic.essays.prepare
 
 
 rule essays:
     input:
-        **{name: ancient(path) for name, path in corpus_file().items()},
+        **{name: ancient(path) for name, path in essays_sources().items()},
     output:
         manifest=f"{ROOT}/essays/manifest.json",
         essays=f"{ROOT}/essays/essays.csv",
@@ -18,14 +18,15 @@ rule essays:
     threads: 1
     resources:
         mem_mb=1000,
-        runtime=15,
+        # An API judges one essay after the other, and may ask to wait.
+        runtime=240 if study.settings.essays.moderation.kind == "api" else 15,
     params:
         name="essays",
         spec=spec(
             "essays.prepare",
             group="data",
             settings=essays_settings(),
-            sources=corpus_file(),
+            sources=essays_sources(),
         ),
         files=files_of(rule="essays"),
     message:

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from mimic.essays.load import RawEssay
@@ -32,6 +32,8 @@ class Essay:
         Ids of all authors whose row had this text; empty where the layout has none.
     digest
         The sha256 of the text: an order of essays that doesn't depend on the source's rows.
+    row
+        Where the source has it; no part of what the essay is.
     """
 
     id: str
@@ -39,6 +41,7 @@ class Essay:
     text: str
     profile: Profile
     digest: str
+    row: int = field(compare=False)
 
     @property
     def words(self) -> int:
@@ -100,5 +103,5 @@ def check(rows: Sequence[RawEssay], *, min_words: int) -> tuple[list[Essay], lis
         else:
             name = author if essays_of[author] == 1 else f"{author}_{digest[:12]}"
         authors = tuple(sorted({row.author for row in group if row.author is not None}))
-        essays.append(Essay(name, authors, text, group[0].profile, digest))
+        essays.append(Essay(name, authors, text, group[0].profile, digest, group[0].row))
     return essays, sorted(rejected)

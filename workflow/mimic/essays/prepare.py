@@ -1,7 +1,8 @@
 """Step: a corpus becomes checked essays with roles.
 
 Reads
-    ``corpus``: the CSV file (none for a data set of the hub).
+    ``corpus``: the CSV file (none for a data set of the hub); ``moderation``: the list of patterns
+    (only where it is the filter).
 Writes
     ``essays.csv``, ``rejected.csv``, ``summary.json``.
 """
@@ -18,8 +19,23 @@ import pandas as pd
 from mimic.essays.check import Essay, Rejected, check
 from mimic.essays.duplicates import find_clusters
 from mimic.essays.load import Corpus, read_csv, read_hub
+from mimic.essays.moderation import (
+    Verdicts,
+    judge_by_patterns,
+    load_patterns,
+    moderate,
+    moderation_table,
+)
+from mimic.essays.moderation_api import judge_by_api
 from mimic.essays.roles import ROLES, assign_roles
-from mimic.essays.settings import CsvSource, EmbeddedSource, EssaysSettings, HubSource
+from mimic.essays.settings import (
+    CsvSource,
+    EmbeddedSource,
+    EssaysSettings,
+    HubSource,
+    LocalModeration,
+    NoModeration,
+)
 from mimic.files import sha256_file, write_json
 from mimic.progress import say
 from mimic.step import Job, run_step
@@ -27,16 +43,22 @@ from mimic.traits import ALL_PROFILES, TRAITS
 
 
 def main(job: Job) -> None:
-    """Check the corpus, find clusters, assign roles, and write the tables.
+    """Check the corpus, filter it, find clusters, assign roles, and write the tables.
 
     Raises
     ------
     ValueError
-        If the corpus can't be read, no essay is usable, or it is too small for the roles.
+        If the corpus can't be read, no essay is usable, an essay can't be judged, or the corpus is
+        too small for the roles.
     """
     settings = job.parse(EssaysSettings, "essays")
     corpus = _read(job, settings)
     essays, rejected = check(corpus.essays, min_words=settings.min_words)
+    moderation = None
+    if (verdicts := _verdicts(job, settings, essays)) is not None:
+        moderation = moderation_table(essays, verdicts)
+        essays, filtered = moderate(essays, verdicts)
+        rejected = sorted([*rejected, *filtered])
     if not essays:
         raise ValueError(
             f"none of the {len(corpus.essays)} rows of the corpus is a usable essay: "
@@ -63,11 +85,13 @@ def main(job: Job) -> None:
         # Of the checked essays: rows in another order are the same corpus.
         "sha256": sha256_file(job.out / "essays.csv"),
         **_counts(table, rejected, len(corpus.essays)),
+        "moderation": moderation,
     }
     write_json(job.out / "summary.json", summary)
     by_role = Counter(role)
     shares = ", ".join(f"{by_role[r]} {r}" for r in ROLES if by_role[r])
-    say(f"{len(essays)} essays ({shares}), {len(rejected)} rows rejected")
+    moderated = f", {moderation['filtered']} of them by moderation" if moderation else ""
+    say(f"{len(essays)} essays ({shares}), {len(rejected)} rows rejected{moderated}")
 
 
 def _read(job: Job, settings: EssaysSettings) -> Corpus:
@@ -76,6 +100,17 @@ def _read(job: Job, settings: EssaysSettings) -> Corpus:
         return read_hub(source.name, revision=source.revision)
     encoding = source.encoding if isinstance(source, CsvSource) else "utf-8"
     return read_csv(job.input("corpus"), encoding=encoding)
+
+
+def _verdicts(job: Job, settings: EssaysSettings, essays: Sequence[Essay]) -> Verdicts | None:
+    """What the study's filter says of the essays; None without one."""
+    moderation = settings.moderation
+    if isinstance(moderation, NoModeration):
+        return None
+    if isinstance(moderation, LocalModeration):
+        return judge_by_patterns(essays, load_patterns(job.input("moderation")))
+    assert job.answers is not None  # the runner names it
+    return judge_by_api(essays, moderation, answers=job.answers)
 
 
 def _table(

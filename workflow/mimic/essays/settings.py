@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from mimic.settings import Settings
 
@@ -61,6 +62,80 @@ class HubSource(Settings):
 Source = Annotated[EmbeddedSource | CsvSource | HubSource, Field(discriminator="kind")]
 
 
+class NoModeration(Settings):
+    """No filter."""
+
+    kind: Literal["none"] = Field(description="All checked essays are kept.")
+
+
+class LocalModeration(Settings):
+    """The list of patterns that comes with the project."""
+
+    kind: Literal["local"] = Field(
+        "local",
+        description="Essays that hold a pattern of workflow/resources/moderation.yaml are "
+        "filtered; nothing leaves the machine.",
+    )
+
+
+class ApiModeration(Settings):
+    """A moderation model behind an API, which is sent the essays."""
+
+    kind: Literal["api"] = Field(
+        description="Each essay is sent to a moderation API, and those that it flags are filtered."
+    )
+    consent: str | None = Field(
+        None, description="What the essays' authors, or who answers for them, consented to; needed."
+    )
+    terms: str | None = Field(
+        None, description="Where the terms stand under which the API gets the essays; needed."
+    )
+    base_url: str = Field(
+        "https://api.openai.com/v1",
+        description="The API; essays are posted to /moderations below it. https, or http on this "
+        "machine.",
+    )
+    model: str = Field(
+        "omni-moderation-latest",
+        min_length=1,
+        description="The moderation model; what answers to a name like this one changes with time.",
+    )
+    key_variable: str = Field(
+        "OPENAI_API_KEY",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="The environment variable that holds the API's key; a key never stands in "
+        "settings.",
+    )
+
+    @field_validator("consent", "terms")
+    @classmethod
+    def _is_named(cls, value: str | None) -> str:
+        if value is None or not value.strip():
+            raise ValueError(
+                "essays are of real people and stay on this machine unless the settings name the "
+                "consent (what was consented to, by whom) and the terms (where they stand) under "
+                "which an API gets them; name both, or set essays.moderation.kind to local"
+            )
+        return value
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_private(cls, value: str) -> str:
+        parts = urlsplit(value)
+        here = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
+        if not parts.hostname or not (parts.scheme == "https" or here):
+            raise ValueError("give a URL that begins with https://, or http:// on this machine")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError(
+                "a URL with a user, a password, a query or a fragment; settings are recorded, so a "
+                "secret belongs into the environment variable of essays.moderation.key_variable"
+            )
+        return value.rstrip("/")
+
+
+Moderation = Annotated[NoModeration | LocalModeration | ApiModeration, Field(discriminator="kind")]
+
+
 class RoleShares(Settings):
     """What share of the essays plays each role."""
 
@@ -93,6 +168,9 @@ class EssaysSettings(Settings):
 
     source: Source = Field(EmbeddedSource(kind="embedded"), description="Where essays come from.")
     roles: RoleShares = Field(RoleShares(), description="Shares of the four roles.")
+    moderation: Moderation = Field(
+        LocalModeration(kind="local"), description="Which essays are filtered for their content."
+    )
     min_words: int = Field(20, ge=1, description="Essays with fewer words are rejected.")
     near_duplicate: float = Field(
         0.3,
