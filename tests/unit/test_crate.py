@@ -42,6 +42,7 @@ FILES = {
 def build(store: Store, source: dict[str, Any] = EMBEDDED) -> dict[str, str]:
     """A made-up study with a model and a corpus; returns the identities by rule."""
     Path("corpus.csv").write_text("id,text\n1,Dear diary\n")
+    Path("patterns.yaml").write_text("version: 1\n")
     identities = {}
     for rule, files in FILES.items():
         call = {
@@ -51,8 +52,8 @@ def build(store: Store, source: dict[str, Any] = EMBEDDED) -> dict[str, str]:
             "essays": lambda: call_of(
                 "essays",
                 [ESSAYS],
-                inputs={"corpus": ["corpus.csv"]},
-                sources=("corpus",),
+                inputs={"corpus": ["corpus.csv"], "moderation": ["patterns.yaml"]},
+                sources=("corpus", "moderation"),
                 step="essays.prepare",
                 settings={"essays": {"source": source}},
             ),
@@ -166,6 +167,7 @@ def test_what_it_holds(store: Store) -> None:
                 "Snakefile",
                 "config/config.yaml",
                 "corpus.csv",
+                "patterns.yaml",
                 ADAPTER,
                 ESSAYS,
                 METRICS,
@@ -257,6 +259,8 @@ def test_texts_of_a_human_corpus_are_described_and_not_copied(
         assert name not in found
         assert found[f"#{name}"]["sha256"] == hashlib.sha256(Path(name).read_bytes()).hexdigest()
     assert "results/finetune/sft/adapter.safetensors" in found
+    # What the essays were filtered by is the project's own.
+    assert "patterns.yaml" in found
 
 
 def test_texts_of_an_unknown_corpus_are_not_copied(store: Store) -> None:

@@ -79,7 +79,7 @@ def test_what_comes_from_outside_is_an_origin() -> None:
     spec = SPEC | {
         "step": "essays.prepare",
         "settings": {"essays": {"source": source}},
-        "sources": {"corpus": ["8" * 64]},
+        "sources": {"corpus": ["8" * 64], "moderation": ["9" * 64]},
     }
     part = identity(spec=spec, origins={})
     expected = {"source": source, "sha256": "6" * 64, "files": {"corpus": ["8" * 64]}}

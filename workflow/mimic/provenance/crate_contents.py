@@ -18,7 +18,7 @@ import yaml
 
 from mimic.files import canonical_json, read_json, sha256_file
 from mimic.provenance.audit import Audit, Output
-from mimic.provenance.records import ORIGINS
+from mimic.provenance.records import ORIGINAL, ORIGINS
 from mimic.provenance.store import MANIFEST
 
 SNAKEFILE = Path("Snakefile")
@@ -145,8 +145,9 @@ def crate_contents(audit: Audit, report: Path, *, settings: Path) -> Contents:
     sources: dict[Path, Content] = {}
     for output in outputs:
         origin = origins[output.note.identity]
-        of_a_corpus = origin is not None and origin.kind == "corpora" and not composed
-        for _, path in output.inputs:
+        is_corpus = origin is not None and origin.kind == "corpora" and not composed
+        for name, path in output.inputs:
+            of_a_corpus = is_corpus and name == ORIGINAL
             if path not in audit.outputs and (of_a_corpus or path not in sources):
                 sources[path] = _source(path, audit.sources[path], of_a_corpus=of_a_corpus)
     work = tuple(_in_order(_work(outputs, origins=origins, made=made, sources=sources)))
@@ -204,7 +205,7 @@ def _origin(identity: Mapping[str, Any]) -> Origin | None:
     source = identity["settings"]
     for key in keys:
         source = source.get(key, {})
-    files = tuple(digest for digests in identity["sources"].values() for digest in digests)
+    files = tuple(identity["sources"].get(ORIGINAL, ()))
     return Origin(kind, identity["settings"].get(keys[0], {}), source, files)
 
 

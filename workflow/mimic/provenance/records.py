@@ -27,6 +27,8 @@ ORIGINS = {
     "models.fetch": ("models", ("model", "source")),
     "essays.prepare": ("corpora", ("essays", "source")),
 }
+# The input with the files of what comes from outside; what else these steps read is the project's.
+ORIGINAL = "corpus"
 
 
 def part_digest(part: Mapping[str, Any]) -> str:
@@ -89,8 +91,8 @@ def identity_part(
         for key in keys:
             source = source.get(key, {})
         entry = {"source": source, "sha256": outputs["manifest.json"]}
-        if spec["sources"]:
-            entry["files"] = spec["sources"]
+        if ORIGINAL in spec["sources"]:
+            entry["files"] = {ORIGINAL: spec["sources"][ORIGINAL]}
         own[kind] = [*own.get(kind, ()), entry]
     return {
         "rule": rule,
