@@ -32,8 +32,9 @@ def example_study(*, kind: str = "composed") -> dict[str, Any]:
             "revision": None,
             "sha256": "0" * 64,
             "essays": 240,
-            "rejected": {"too short": 3},
+            "rejected": {"too short": 3, "moderated: violence": 12},
             "roles": {},
+            "moderation": parts.moderation(),
         },
         "judge": {
             "trained_on": {"role": "E", "essays": 60, "clusters": 58},

@@ -1,4 +1,4 @@
-"""Parts of the made-up study: reliability, coherence, protocols, scales, gates, learning, judge."""
+"""Parts of the made-up study: reliability, protocols, scales, gates, learning, judge and others."""
 
 from __future__ import annotations
 
@@ -261,4 +261,21 @@ def reading(value: float, *, n: int) -> dict[str, Any]:
             t: e | {"value": e["value"] + 0.05, "interval": "newcombe"} for t, e in each.items()
         },
         "exact_match": estimate(0.3, half=0.1, n=n, interval="wilson"),
+    }
+
+
+def moderation() -> dict[str, Any]:
+    """A list of patterns that took out 12 of 252 essays, most of them labelled low."""
+    balance = {
+        "filtered": {"high": 3, "low": 9},
+        "kept": {"high": 120, "low": 120},
+        "difference": -0.25,
+    }
+    return {
+        "kind": "local",
+        "version": 1,
+        "checked": 252,
+        "filtered": 12,
+        "categories": {"violence": 12, "hate": 0},
+        "traits": dict.fromkeys(TRAITS, balance),
     }

@@ -43,6 +43,7 @@ def test_page_of_everything(tmp_path: Path) -> None:
     assert "<p>3 gates passed" in page
     assert "metrics.cut" not in page
     assert "8 composed essays" in page
+    assert "Why 12 of 252 essays were filtered" in page
     # The main table comes first.
     assert page.index("Results by run, questionnaire alone") < page.index('id="essays"')
     assert page.count("<details>") == page.count("</details>") == 14

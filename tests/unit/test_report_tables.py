@@ -38,6 +38,44 @@ def note_of(table: Table, cell: Cell) -> str:
     return table.notes[cell.note - 1] if cell.note else ""
 
 
+def test_moderation_says_what_was_filtered_and_how_labels_lie() -> None:
+    study = example_study()
+    reasons, balance = tables_essays.moderation(study)
+    assert "12 of 252 essays" in reasons.caption
+    assert [texts(row) for row in reasons.rows] == [["violence", "12"], ["hate", "0"]]
+    row = row_of(balance, "neuroticism")
+    assert texts(row) == ["neuroticism", "25.0 %", "50.0 %", "−25.0 points"]
+    assert details(row[1]) == ["3 high, 9 low"]
+    assert "may unbalance labels" in balance.caption
+    words = tables_essays.moderation_words(study)
+    assert "list of patterns (version 1)" in words and "Of 252 essays it filtered 12." in words
+
+
+def test_moderation_by_an_api_names_consent_terms_and_who_answered() -> None:
+    study = example_study()
+    study["corpus"]["moderation"] |= {
+        "kind": "api",
+        "base_url": "https://api.example.org/v1",
+        "model": "newest",
+        "answered_by": {"model-1": 200, "model-2": 52},
+        "consent": "the study's form of consent, point 4",
+        "terms": "contract 17",
+    }
+    words = tables_essays.moderation_words(study)
+    assert "newest at https://api.example.org/v1 was the filter; model-1 and model-2" in words
+    assert "Consent: the study's form of consent, point 4. Terms: contract 17." in words
+
+
+def test_without_filtered_essays_there_is_a_sentence_and_no_table() -> None:
+    study = example_study()
+    study["corpus"]["moderation"]["filtered"] = 0
+    assert tables_essays.moderation(study) == []
+    assert tables_essays.moderation_words(study).endswith("Of 252 essays it filtered none.")
+    study["corpus"]["moderation"] = None
+    assert tables_essays.moderation(study) == []
+    assert tables_essays.moderation_words(study) == "The essays were not moderated."
+
+
 def test_linking_scores_essays_against_their_labels() -> None:
     table = tables_essays.linking(example_study())
     dpo = row_of(table, "tiny-dpo-s1")

@@ -105,6 +105,8 @@ def render(
         linking=tables_essays.linking(study) if about_essays else None,
         linking_by_trait=tables_essays.linking_by_trait(study) if about_essays else None,
         essays=essay_words(study),
+        moderation=tables_essays.moderation(study),
+        moderation_words=tables_essays.moderation_words(study),
         protocols=[tables_protocols.protocols(study, context) for context in answered],
         protocol_accuracy=[tables_protocols.accuracy(study, c) for c in answered],
         baselines=tables.baselines(study),

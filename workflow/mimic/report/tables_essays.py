@@ -1,15 +1,65 @@
-"""Tables of the context that asks about essays: no target, but the labels of essays."""
+"""Tables about essays: what moderation filtered, and the context that asks about them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from mimic.report.facts import ESSAYS, essay_words, share_in, with_context
-from mimic.report.numbers import Cell, Table, percent
+from mimic.report.facts import ESSAYS, essay_words, listed, share_in, with_context
+from mimic.report.numbers import Cell, Table, number, percent
 from mimic.report.tables import matched
 from mimic.traits import TRAITS
 
 _FEW = "the essays’ profiles do not tell the five traits apart; more essays would"
+
+
+def moderation_words(study: dict[str, Any]) -> str:
+    """Which filter the essays went through, and how many it took out."""
+    moderation = study["corpus"]["moderation"]
+    if moderation is None:
+        return "The essays were not moderated."
+    if moderation["kind"] == "local":
+        words = (
+            f"A list of patterns (version {moderation['version']}) was the filter. It knows words "
+            "and no meanings: it misses what is said otherwise, and filters what only mentions them"
+        )
+    else:
+        answered = listed(moderation["answered_by"])
+        words = (
+            f"The model {moderation['model']} at {moderation['base_url']} was the filter; "
+            f"{answered} answered. Consent: {moderation['consent'].rstrip('.')}. "
+            f"Terms: {moderation['terms'].rstrip('.')}"
+        )
+    filtered = moderation["filtered"] or "none"
+    return f"{words}. Of {moderation['checked']} essays it filtered {filtered}."
+
+
+def moderation(study: dict[str, Any]) -> list[Table]:
+    """What was filtered and why, and the balance of its labels; nothing if nothing was."""
+    found = study["corpus"]["moderation"]
+    if found is None or not found["filtered"]:
+        return []
+    reasons = Table(
+        f"Why {found['filtered']} of {found['checked']} essays were filtered. An essay may count "
+        "in several categories.",
+        ["Category", "Essays"],
+    )
+    reasons.rows = [[Cell(name), Cell(str(n))] for name, n in found["categories"].items()]
+    balance = Table(
+        "Labels of filtered and kept essays. Moderation may unbalance labels: where the shares of "
+        "high differ, runs learn from, and judges read, another mixture of people than the "
+        "corpus’s.",
+        ["Trait", "High among filtered", "High among kept", "Difference"],
+    )
+    for trait in TRAITS:
+        part = found["traits"][trait]
+        balance.rows.append(
+            [
+                Cell(trait),
+                *(_high(part[name]) for name in ("filtered", "kept")),
+                Cell(f"{number(100 * part['difference'], 1)} points"),
+            ]
+        )
+    return [reasons, balance]
 
 
 def linking(study: dict[str, Any]) -> Table:
@@ -95,3 +145,9 @@ def _chance(runs: list[dict[str, Any]]) -> str:
         f"There are {essays} essays of {profiles} profiles: whoever gives one and the same of "
         f"these profiles for every essay {fits} {percent(share)}."
     )
+
+
+def _high(levels: dict[str, int]) -> Cell:
+    """A share of essays labelled high, with the counts."""
+    high, low = levels["high"], levels["low"]
+    return Cell(percent(high / (high + low)), (f"{high} high, {low} low",))
