@@ -80,5 +80,6 @@ if submission.submitted() is None:
         submit.write(Path(os.environ[submission.VARIABLE]), submission_now)
 
 
+# No key of an API: Snakemake writes these values into command lines. Jobs inherit it.
 envvars:
     submission.VARIABLE,
