@@ -146,7 +146,8 @@ def runner(folder: Path) -> list[Row]:
 
     job = folder / "job.json"
     values = {"name": "x", "settings": {}, "inputs": {}, "out": str(folder), "answers": "a"}
-    job.write_text(json.dumps(values | {"unfinished": "u", "measured": str(folder / "m")}))
+    places = {"unfinished": "u", "log": "l", "measured": str(folder / "m")}
+    job.write_text(json.dumps(values | places))
     alone = [sys.executable, "-m", "mimic.made_up", str(job)]
 
     def median(commands: list[list[str]]) -> float:

@@ -1,4 +1,4 @@
-"""What tests of the runner share."""
+"""What tests of the runner share, and what tests of training share."""
 
 import os
 import shutil
@@ -13,6 +13,8 @@ from runner_jobs import Runner
 from mimic.files import canonical_json
 from mimic.provenance import fingerprint
 from mimic.provenance.environment import group_digest
+from mimic.step import Job
+from mimic.traits import TRAITS, balanced_profiles
 
 
 @pytest.fixture
@@ -73,3 +75,57 @@ def made_up(tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> C
         monkeypatch.setenv("PYTHONPATH", str(package.parent))
 
     return write
+
+
+@pytest.fixture
+def varied_essays(tmp_path: Path) -> Path:
+    """Twelve essays of several lengths, as the essays stage writes them."""
+    lines = [",".join(["id", "text", *TRAITS, "profile", "words", "cluster", "role", "validation"])]
+    for number, profile in enumerate(balanced_profiles(16)[:12]):
+        levels = ",".join(str(int(high)) for high in profile.levels)
+        text = f"Today number {number} I went out." + " It was long and I liked it." * (number % 5)
+        lines.append(f"e{number},{text},{levels},{profile},15,{number},G,{int(number >= 8)}")
+    path = tmp_path / "varied.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture
+def job_of(make_job: Callable[..., Job], varied_essays: Path, tiny_model: Path) -> Any:
+    """Makes a job that trains the tiny model on pairs made for it."""
+    from mimic.pairs import conversations, preferences
+
+    def make(method: str, *, out: str, pairs_out: str | None = None, **changes: Any) -> Job:
+        step = conversations if method == "sft" else preferences
+        pairs = make_job(
+            settings={"pairs": {"rejected_per_chosen": 2}},
+            inputs={"essays": varied_essays},
+            out=pairs_out or f"{out}-pairs",
+        )
+        step.main(pairs)
+        (pairs.out / "manifest.json").write_text("{}")
+        settings = {"learning_rate": 0.02, "warmup_steps": 0, "max_length": 128}
+        return make_job(
+            settings={
+                "run": {"model": "tiny", "seed": 1},
+                "compute": {"threads": 1},
+                method: settings | {"lora": {"rank": 4, "alpha": 8}} | changes,
+            },
+            inputs={"model": tiny_model, "pairs": pairs.out / "manifest.json"},
+            out=out,
+        )
+
+    return make
+
+
+@pytest.fixture
+def train(job_of: Any) -> Callable[..., Path]:
+    """Trains and gives the folder of what came out."""
+    from mimic.finetune import dpo, orpo, sft
+
+    def run(method: str, **options: Any) -> Path:
+        job = job_of(method, **options)
+        {"sft": sft, "dpo": dpo, "orpo": orpo}[method].main(job)
+        return job.out
+
+    return run

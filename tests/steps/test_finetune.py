@@ -8,51 +8,15 @@ import pytest
 import torch
 
 from mimic.compute import ComputeSettings, load_model
-from mimic.finetune import common, dpo, orpo, resume, sft
-from mimic.pairs import conversations, preferences
+from mimic.finetune import dpo, orpo, resume, sft, watch
 
 METHODS = {"sft": sft, "dpo": dpo, "orpo": orpo}
-
-
-@pytest.fixture
-def job_of(make_job, essays_csv, tiny_model):
-    def make(method, *, out, pairs_out, steps=16, **changes):
-        step = conversations if method == "sft" else preferences
-        pairs = make_job(
-            settings={"pairs": {"rejected_per_chosen": 2}},
-            inputs={"essays": essays_csv},
-            out=pairs_out,
-        )
-        step.main(pairs)
-        (pairs.out / "manifest.json").write_text("{}")
-        settings = {"steps": steps, "learning_rate": 0.02, "warmup_steps": 0, "max_length": 128}
-        return make_job(
-            settings={
-                "run": {"model": "tiny", "seed": 1},
-                "compute": {"threads": 1},
-                method: settings | {"lora": {"rank": 4, "alpha": 8}} | changes,
-            },
-            inputs={"model": tiny_model, "pairs": pairs.out / "manifest.json"},
-            out=out,
-        )
-
-    return make
-
-
-@pytest.fixture
-def train(job_of):
-    def run(method, **options):
-        job = job_of(method, **options)
-        METHODS[method].main(job)
-        return job.out
-
-    return run
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_method_learns_and_writes_an_adapter_that_loads(train, tiny_model, method):
     strong = {} if method == "sft" else {"pairs": 4, "checked_pairs": 4, "beta": 5.0}
-    folder = train(method, out="a", pairs_out="pairs", **strong)
+    folder = train(method, out="a", steps=16, **strong)
     learning = json.loads((folder / "learning.json").read_text())
     (required,) = [check for check in learning["checks"] if check["required"]]
     if method == "orpo":
@@ -75,7 +39,7 @@ def test_a_method_learns_and_writes_an_adapter_that_loads(train, tiny_model, met
 
 
 def test_the_same_seed_gives_the_same_bytes(train):
-    first, second = (train("sft", out=out, pairs_out=f"p{out}") for out in "ab")
+    first, second = (train("sft", out=out, steps=8) for out in "ab")
     for name in ("adapter_model.safetensors", "training_log.csv", "learning.json"):
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
 
@@ -91,10 +55,10 @@ def test_the_same_seed_gives_the_same_bytes(train):
 def test_told_to_stop_it_saves_and_goes_on_with_the_same_losses(
     job_of, train, monkeypatch, capsys, method, number
 ):
-    whole = train(method, out="whole", pairs_out="pw", steps=8)
-    job = job_of(method, out="a", pairs_out="pa", steps=8)
+    whole = train(method, out="whole", steps=8)
+    job = job_of(method, out="a", steps=8)
     (job.unfinished / "checkpoint-7").mkdir(parents=True)
-    seen = common.ShowProgress.on_log
+    seen = watch.ShowProgress.on_log
 
     def at_step_three(self, args, state, control, logs=None, **kwargs):
         seen(self, args, state, control, logs=logs, **kwargs)
@@ -102,26 +66,27 @@ def test_told_to_stop_it_saves_and_goes_on_with_the_same_losses(
             signal.raise_signal(number)
 
     with monkeypatch.context() as patch:
-        patch.setattr(common.ShowProgress, "on_log", at_step_three)
+        patch.setattr(watch.ShowProgress, "on_log", at_step_three)
         with pytest.raises(SystemExit) as stopped:
             METHODS[method].main(job)
     assert stopped.value.code == 75
     said = capsys.readouterr().out
     assert "told to stop: saved at step" in said
-    step = resume.last_checkpoint(job.unfinished).name.removeprefix("checkpoint-")
     # What was being written when a process died, as checkpoint-7 above, is no checkpoint.
-    assert step in ("3", "4")
+    (checkpoint,) = (path for path in job.unfinished.iterdir() if path.is_dir())
+    assert checkpoint.name in ("step-3", "step-4")
+    assert resume.last_checkpoint(job.unfinished) == checkpoint
     assert not (job.out / "learning.json").exists()
     assert signal.getsignal(number) == signal.SIG_DFL
 
     METHODS[method].main(job)
-    assert f"going on from checkpoint-{step}" in capsys.readouterr().out
+    assert f"going on from {checkpoint.name}" in capsys.readouterr().out
     for name in ("adapter_model.safetensors", "training_log.csv", "learning.json"):
         assert (whole / name).read_bytes() == (job.out / name).read_bytes(), name
 
 
 def test_a_recipe_that_does_not_learn_fails_its_check(train):
-    folder = train("dpo", out="a", pairs_out="pairs", steps=1, learning_rate=1e-9)
+    folder = train("dpo", out="a", steps=1, learning_rate=1e-9)
     learning = json.loads((folder / "learning.json").read_text())
     assert [check["passed"] for check in learning["checks"] if check["required"]] == [False]
 
@@ -129,7 +94,7 @@ def test_a_recipe_that_does_not_learn_fails_its_check(train):
 def test_an_adapter_of_another_model_is_refused(train, tiny_model, tmp_path):
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    folder = train("sft", out="a", pairs_out="pairs", steps=1)
+    folder = train("sft", out="a", steps=1)
     other = tmp_path / "other"
     config = LlamaConfig.from_pretrained(tiny_model.parent, hidden_size=64, head_dim=16)
     LlamaForCausalLM(config).save_pretrained(other)

@@ -46,7 +46,7 @@ def job_file(folder: Path, *, project: Path, model: Path, wordings: int) -> Path
     }
     job = {"name": "large", "settings": settings, "inputs": inputs, "out": str(out)}
     path = folder / "job.json"
-    places = ("answers", "unfinished", "measured")
+    places = ("answers", "unfinished", "log", "measured")
     write_json(path, job | {name: str(folder / name) for name in places})
     return path
 

@@ -20,11 +20,13 @@ class Progress:
         What is counted, such as ``answers``.
     total
         How many there are.
+    begun
+        How many of them were done before.
     """
 
-    def __init__(self, what: str, total: int, *, every_s: float = 5.0) -> None:
+    def __init__(self, what: str, total: int, *, begun: int = 0, every_s: float = 5.0) -> None:
         self.what, self.total, self.every_s = what, total, every_s
-        self.done = 0
+        self.begun = self.done = begun
         self.start = self.shown = time.monotonic()
 
     def advance(self, count: int = 1, note: str = "") -> None:
@@ -34,7 +36,7 @@ class Progress:
         if now - self.shown < self.every_s and self.done < self.total:
             return
         self.shown = now
-        left = (now - self.start) / self.done * (self.total - self.done)
+        left = (now - self.start) / (self.done - self.begun) * (self.total - self.done)
         line = f"{self.what} {self.done} of {self.total}, about {left:.0f} s left"
         say(f"{line}, {note}" if note else line)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from mimic.finetune.settings import DpoSettings, OrpoSettings, TrainingSettings
+from mimic.finetune.settings import DpoSettings, OrpoSettings, SftSettings, TrainingSettings
 from mimic.pairs.settings import PairsSettings
 from mimic.settings import Settings
 
@@ -43,7 +43,7 @@ class RecipeSettings(Settings):
         None, description="Those of the study's models that it is for; null for all."
     )
     seeds: tuple[int, ...] = Field((1,), min_length=1, description="One run for each seed.")
-    sft: TrainingSettings = Field(TrainingSettings(), description="Supervised fine-tuning.")
+    sft: SftSettings = Field(SftSettings(), description="Supervised fine-tuning.")
     dpo: DpoSettings = Field(DpoSettings(), description="Direct preference optimisation.")
     orpo: OrpoSettings = Field(OrpoSettings(), description="Odds ratio preference optimisation.")
     pairs: PairsSettings | None = Field(

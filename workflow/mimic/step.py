@@ -6,6 +6,7 @@ name of a job file; a step knows nothing of the runner, the store or Snakemake.
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -35,6 +36,9 @@ class Job:
         Folder of answer stores, one below it for each respondent; kept from job to job.
     unfinished
         Folder, to be made by the step, for what a later attempt of the same job can go on from.
+    log
+        File that the step's output goes to. What helps to watch a job, and is no result of it, may
+        lie beside it.
     """
 
     name: str
@@ -43,6 +47,7 @@ class Job:
     out: Path
     answers: Path | None = None
     unfinished: Path | None = None
+    log: Path | None = None
 
     def input(self, name: str) -> Path:
         """The one file of the input `name`."""
@@ -72,6 +77,7 @@ def run_step(main: Callable[[Job], None]) -> None:
         out=Path(values["out"]),
         answers=Path(values["answers"]),
         unfinished=Path(values["unfinished"]),
+        log=Path(values["log"]),
     )
     try:
         main(job)
@@ -79,7 +85,9 @@ def run_step(main: Callable[[Job], None]) -> None:
         traceback.print_exc()
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
-    write_json(Path(values["measured"]), _measured())
+    # Of several processes of a training, the first one speaks for all.
+    if os.environ.get("RANK", "0") == "0":
+        write_json(Path(values["measured"]), _measured())
 
 
 def _measured() -> dict[str, Any]:

@@ -101,6 +101,20 @@ class StudySettings(Settings):
         return self
 
     @model_validator(mode="after")
+    def _parts_of_a_model_are_on_gpus(self) -> StudySettings:
+        for name, recipe in self.finetune.named():
+            for method in recipe.methods:
+                config = getattr(recipe, method).launch.config
+                # accelerate would train a whole copy on each, and say nothing.
+                if config.startswith("fsdp") and self.compute.device == "cpu":
+                    raise ValueError(
+                        f"{_recipe_key(name)}.{method}.launch.config is {config}, but on CPUs "
+                        "accelerate gives no device a part of a model; set it to ddp, or "
+                        "compute.device to cuda"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _own_texts_exist(self) -> StudySettings:
         if "own" not in self.questionnaire.contexts:
             return self

@@ -13,6 +13,15 @@ INSTRUMENT = f"{INSTRUMENTS}/{study.settings.questionnaire.instrument}.yaml"
 TEMPLATE = "workflow/mimic/report/page.html.j2"
 
 
+def accelerate_file(run):
+    """How the devices that a run is trained on share its model, by input name; none for one."""
+    launch = study.runs[run].training.launch
+    return {"accelerate": f"config/accelerate/{launch.config}.yaml"} if launch.devices > 1 else {}
+
+
+TRAINED = [label for label, run in study.runs.items() if not run.is_base]
+
+
 def corpus_file():
     """The corpus file by input name; none where the corpus comes from the hub."""
     source = study.settings.essays.source
@@ -48,6 +57,7 @@ SOURCES = sorted(
         TEMPLATE,
         *ALL_INSTRUMENTS,
         *corpus_file().values(),
+        *(path for run in TRAINED for path in accelerate_file(run).values()),
     }
 )
 
@@ -89,15 +99,25 @@ def proposals_spec(_wildcards):
 def finetune_spec(wildcards):
     """What a training depends on: its own method's settings, not the other methods'."""
     run = study.runs[wildcards.run]
+    training = run.training.model_dump(mode="json")
     return spec(
         f"finetune.{run.method}",
         group="train",
         settings={
             "run": {"model": run.model, "seed": run.seed},
-            run.method: run.training.model_dump(mode="json"),
-            **study.slice("compute"),
+            # The runner's, which knows no stage's settings.
+            "launch": training.pop("launch"),
+            run.method: training,
+            # Precision and attention of a training are settings of its method.
+            "compute": study.settings.compute.model_dump(include={"threads", "device"}),
         },
+        sources=accelerate_file(wildcards.run),
     )
+
+
+def devices_of(wildcards):
+    """The devices that a run is trained on, with a process for each."""
+    return study.runs[wildcards.run].training.launch.devices
 
 
 def adapter_of(wildcards):

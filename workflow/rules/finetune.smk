@@ -7,6 +7,7 @@ rule finetune:
     input:
         model=lambda w: f"{ROOT}/models/{study.runs[w.run].model}/manifest.json",
         pairs=f"{ROOT}/pairs/{{run}}/manifest.json",
+        accelerate=lambda w: [ancient(path) for path in accelerate_file(w.run).values()],
     output:
         manifest=f"{ROOT}/finetune/{{run}}/manifest.json",
         log=f"{ROOT}/finetune/{{run}}/training_log.csv",
@@ -15,9 +16,9 @@ rule finetune:
         f"{ROOT}/logs/finetune/{{run}}.log",
     benchmark:
         f"{ROOT}/benchmarks/finetune/{{run}}.tsv"
-    threads: study.settings.compute.threads
+    threads: lambda w: study.settings.compute.threads * devices_of(w)
     resources:
-        mem_mb=4000,
+        mem_mb=lambda w: 4000 * devices_of(w),
         runtime=120,
     params:
         name="finetune {run}",

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import datasets
 import pandas as pd
+import torch
+import transformers
+from accelerate import PartialState
 from peft import LoraConfig
-from transformers import TrainerCallback
 
-from mimic.chat import encode
-from mimic.compute import ComputeSettings, load_model, load_tokenizer, prepare_torch
-from mimic.files import read_jsonl
+from mimic.compute import ComputeSettings, load_tokenizer, prepare_torch
+from mimic.files import write_json
+from mimic.finetune import resume
+from mimic.finetune.learning import LearningCheck
+from mimic.finetune.order import TellEpoch
+from mimic.finetune.processes import is_main, join, own_accumulation, wait_for_all
+from mimic.finetune.rows import Limits, read_rows
 from mimic.finetune.settings import PreferenceSettings, TrainingSettings
-from mimic.progress import Progress
+from mimic.finetune.watch import EVAL, Evaluate, Figures, ShowProgress, means, tensorboard
 from mimic.step import Job
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
 
-# Tokens of an essay that a training example must hold.
-LEAST_ROOM = 8
-
-
 @dataclass(frozen=True)
 class Material:
-    """What a training script starts from."""
+    """What a training script starts from.
+
+    Attributes
+    ----------
+    train, validation
+        Examples with their ``length``: all that are trained on, and all that are looked at.
+    """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
@@ -39,30 +47,39 @@ class Material:
     seed: int
 
 
-def load_material(job: Job, settings: TrainingSettings) -> Material:
+def load_material(job: Job, settings: TrainingSettings, *, method: str) -> Material:
     """Load model and pairs; the seed is set before the adapter is made.
 
     Raises
     ------
     ValueError
-        If there is nothing to train on, or a prompt leaves no room for its essay.
+        If there is nothing to train on, an example is no good, or the settings don't fit device.
     """
     compute = job.parse(ComputeSettings, "compute")
     seed = int(job.settings["run"]["seed"])
+    join(compute)
+    _check_device(settings, compute, method=method)
     prepare_torch(compute, seed=seed)
-    folder = job.folder("pairs")
-    train = read_jsonl(folder / "train.jsonl")
-    if not train:
-        raise ValueError(f"{folder / 'train.jsonl'}: no rows to train on")
     tokenizer = load_tokenizer(job.folder("model"))
-    check_room(tokenizer, train, max_length=settings.max_length)
+    context = transformers.AutoConfig.from_pretrained(job.folder("model"), local_files_only=True)
+    limits = Limits(
+        max_length=settings.max_length,
+        context=getattr(context.get_text_config(), "max_position_embeddings", None),
+        setting=method,
+    )
+    train, validation = (
+        read_rows(
+            job.folder("pairs") / f"{name}.jsonl", tokenizer=tokenizer, limits=limits, first=n
+        )
+        for name, n in (("train", trained_on(settings)), ("validation", looked_at(settings)))
+    )
     lora = settings.lora
     targets = lora.target_modules
     return Material(
-        model=load_model(job.folder("model"), compute=compute),
+        model=load_frozen(job.folder("model"), settings),
         tokenizer=tokenizer,
         train=train,
-        validation=read_jsonl(folder / "validation.jsonl"),
+        validation=validation,
         lora=LoraConfig(
             r=lora.rank,
             lora_alpha=lora.alpha,
@@ -74,98 +91,222 @@ def load_material(job: Job, settings: TrainingSettings) -> Material:
     )
 
 
-def check_room(
-    tokenizer: PreTrainedTokenizerBase, train: list[dict[str, Any]], *, max_length: int
-) -> None:
-    """Check that `max_length` leaves room for some of each essay behind its prompt.
+def trained_on(settings: TrainingSettings) -> int | None:
+    """How many training examples are used; None for all.
 
-    Raises
-    ------
-    ValueError
-        Naming the longest prompt and the least length that will do.
+    Of pairs those that the steps reach, so that a check of some sees none untrained.
     """
-    prompts = [
-        tokenizer.apply_chat_template(row["prompt"], tokenize=False, add_generation_prompt=True)
-        for row in train
-    ]
-    longest = max(len(encode(tokenizer, prompt)) for prompt in prompts)
-    if max_length < longest + LEAST_ROOM:
+    if not isinstance(settings, PreferenceSettings):
+        return None
+    if settings.steps is None:
+        return settings.pairs
+    reached = settings.steps * settings.batch_size * settings.accumulation
+    return min(reached, settings.pairs or reached)
+
+
+def looked_at(settings: TrainingSettings) -> int | None:
+    """How many validation examples are used; None for all."""
+    return settings.checked_pairs if isinstance(settings, PreferenceSettings) else None
+
+
+def load_frozen(folder: Path, settings: TrainingSettings) -> PreTrainedModel:
+    """The model that gets the adapter, as its method's settings want its weights."""
+    dtype = getattr(torch, settings.precision)
+    quantised = {}
+    if settings.quantisation == "nf4":
+        quantised = {
+            "quantization_config": transformers.BitsAndBytesConfig(
+                load_in_4bit=True,
+                bnb_4bit_quant_type="nf4",
+                bnb_4bit_use_double_quant=True,
+                bnb_4bit_compute_dtype=dtype,
+                # The same bits in another wrapping: sharding wants one type for all weights.
+                bnb_4bit_quant_storage=dtype,
+            ),
+            "device_map": {"": str(PartialState().device)},
+        }
+    return transformers.AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype=dtype,
+        attn_implementation=settings.attention,
+        local_files_only=True,
+        use_safetensors=True,
+        **quantised,
+    )
+
+
+def _check_device(settings: TrainingSettings, compute: ComputeSettings, *, method: str) -> None:
+    on_cpu = compute.device == "cpu"
+    if on_cpu and settings.autocast == "float16":
+        raise ValueError(f"{method}.autocast float16 needs a GPU; set it to bfloat16 or none")
+    if settings.attention != "flash_attention_2":
+        return
+    if on_cpu:
+        raise ValueError(f"{method}.attention flash_attention_2 needs a GPU; set it to sdpa")
+    if not transformers.utils.is_flash_attn_2_available():
         raise ValueError(
-            f"max_length is {max_length}, but the longest prompt has {longest} tokens; "
-            f"set it to at least {longest + LEAST_ROOM}"
+            f"{method}.attention flash_attention_2 needs the package flash-attn, which isn't "
+            "installed; install it, or set the attention to sdpa"
         )
 
 
-def trainer_arguments(job: Job, settings: TrainingSettings, *, seed: int) -> dict[str, Any]:
+def trainer_arguments(
+    job: Job, settings: TrainingSettings, *, method: str, seed: int
+) -> dict[str, Any]:
     """The arguments that all of TRL's trainers take."""
+    length = (
+        {"num_train_epochs": settings.epochs}
+        if settings.steps is None
+        else {"max_steps": settings.steps}
+    )
     return {
+        **length,
         "output_dir": str(job.unfinished),
-        "max_steps": settings.steps,
         "learning_rate": settings.learning_rate,
         "per_device_train_batch_size": settings.batch_size,
-        "gradient_accumulation_steps": settings.accumulation,
+        "gradient_accumulation_steps": own_accumulation(settings, method=method),
         "warmup_steps": settings.warmup_steps,
         "lr_scheduler_type": settings.schedule,
         "max_length": settings.max_length,
+        "train_sampling_strategy": "group_by_length" if settings.length_sorted else "random",
         "logging_steps": 1,
+        # Otherwise a loss that is no number is replaced by one that is before anybody sees it.
+        "logging_nan_inf_filter": False,
         "save_strategy": "no",
         "report_to": "none",
         "seed": seed,
         "data_seed": seed,
-        "bf16": False,
-        "gradient_checkpointing": False,
+        "bf16": settings.autocast == "bfloat16",
+        "fp16": settings.autocast == "float16",
+        "gradient_checkpointing": settings.checkpointing,
         "use_cpu": job.parse(ComputeSettings, "compute").device == "cpu",
         "dataloader_pin_memory": False,
         "disable_tqdm": True,
     }
 
 
-def seen_pairs(train: list[dict[str, Any]], settings: PreferenceSettings) -> list[dict[str, Any]]:
-    """The training pairs that the steps reach, so that a check of some sees none untrained."""
-    reached = settings.steps * settings.batch_size * settings.accumulation
-    return train[: min(reached, settings.pairs or reached)]
-
-
 def as_dataset(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> datasets.Dataset:
-    """Rows as a data set of just the columns that a trainer reads."""
+    """Rows as a data set of just the columns that a trainer reads, and their lengths."""
+    columns = (*columns, "length")
     return datasets.Dataset.from_list([{name: row[name] for name in columns} for row in rows])
 
 
-class ShowProgress(TrainerCallback):
-    """Shows how far the training is; stops it at a loss that is no number."""
+def training_pairs(job: Job, material: Material, *, on_disk: bool = False) -> datasets.Dataset:
+    """Preference pairs as a data set.
 
-    def __init__(self, *, method: str, steps: int) -> None:
-        self.progress = Progress(f"{method} step", steps)
+    With `on_disk` it lies in the job's unfinished work, where TRL finds what it computed for it: in
+    other processes of the same training, and in a later attempt.
+    """
+    pairs = as_dataset(material.train, ("prompt", "chosen", "rejected"))
+    if not on_disk:
+        return pairs
+    assert job.unfinished is not None  # every job that the runner starts has it
+    folder = job.unfinished / "pairs"
+    if is_main() and not folder.is_dir():
+        # In two steps, lest a killed attempt leave a part of it.
+        pairs.save_to_disk(folder.with_name("pairs-being-written"))
+        folder.with_name("pairs-being-written").rename(folder)
+    wait_for_all()
+    return datasets.load_from_disk(folder)
 
-    def on_log(self, args, state, control, logs=None, **kwargs):  # type: ignore[no-untyped-def]
-        """Look at what the trainer logs for a step."""
-        if not logs or "loss" not in logs:
-            return
-        loss = float(logs["loss"])
-        if not math.isfinite(loss):
-            raise ValueError(
-                f"the loss is {loss} at step {state.global_step}; lower the learning rate"
-            )
-        self.progress.advance(state.global_step - self.progress.done, f"loss {loss:.3f}")
+
+def train(
+    job: Job,
+    trainer: Trainer,
+    settings: TrainingSettings,
+    *,
+    method: str,
+    figures: Callable[[], Figures],
+) -> None:
+    """Train to the end, watched; see `mimic.finetune.resume` for what ends it before.
+
+    Parameters
+    ----------
+    figures
+        Computes the figures of the validation essays.
+    """
+    if not trainer.is_fsdp_enabled:
+        # TRL makes a quantised model's adapter bfloat16, in which small updates are rounded away.
+        for weight in trainer.model.parameters():
+            if weight.requires_grad:
+                weight.data = weight.data.float()
+    checkpoint = resume.begin(job)
+    progress = ShowProgress(
+        method=method, settings=settings, kept=lambda: resume.kept(job.unfinished)
+    )
+    watching = tensorboard(job, begun=resume.step_of(checkpoint))
+    for callback in (progress, Evaluate(figures, times=settings.evaluations), *watching):
+        trainer.add_callback(callback)
+    trainer.add_callback(TellEpoch())
+    resume.train(job, trainer, checkpoint)
 
 
 LOGGED = ("loss", "learning_rate", "grad_norm", "rewards/margins", "rewards/accuracies")
 
 
-def write_log(path: Path, trainer: Trainer) -> None:
-    """Write ``training_log.csv``: a row for each step, those of former attempts among them."""
+def write_results(
+    job: Job,
+    trainer: Trainer,
+    settings: TrainingSettings,
+    *,
+    method: str,
+    checks: list[LearningCheck],
+    figures: Figures,
+) -> None:
+    """Write the adapter, ``training_log.csv`` and ``learning.json``.
+
+    Parameters
+    ----------
+    checks
+        What the training changed.
+    figures
+        Of the validation essays, after training.
+    """
+    save_adapter(job, trainer)
+    if not is_main():
+        return
+    last = means(figures) if settings.evaluations else {}
+    write_log(job.out / "training_log.csv", trainer, last=last)
+    write_json(
+        job.out / "learning.json",
+        {
+            "method": method,
+            "steps": trainer.state.max_steps,
+            "checks": [check.as_dict() for check in checks],
+        },
+    )
+
+
+def write_log(path: Path, trainer: Trainer, *, last: dict[str, float]) -> None:
+    """Write ``training_log.csv``: a row for each step, those of former attempts among them.
+
+    Parameters
+    ----------
+    last
+        What is added to the row of the last step.
+    """
+    logged = [logs for logs in trainer.state.log_history if "loss" in logs]
+    logged[-1] = logged[-1] | last
+    names = [*LOGGED, *last]
     rows = [
         {"step": logs["step"]}
-        | {name.replace("/", "_"): float(logs[name]) for name in LOGGED if name in logs}
-        for logs in trainer.state.log_history
-        if "loss" in logs
+        | {_column(name): float(logs[name]) for name in names if name in logs}
+        for logs in logged
     ]
-    pd.DataFrame(rows).to_csv(path, index=False, lineterminator="\n")
+    columns = ["step", *map(_column, names)]
+    table = pd.DataFrame(rows)
+    table = table[[name for name in columns if name in table]]
+    table.to_csv(path, index=False, lineterminator="\n")
+
+
+def _column(name: str) -> str:
+    return name.replace("/", "_").replace(EVAL, "validation_", 1)
 
 
 def save_adapter(job: Job, trainer: Trainer) -> None:
     """Save the adapter as safetensors, without a path of this machine in its configuration."""
     trainer.model.peft_config["default"].base_model_name_or_path = job.settings["run"]["model"]
-    trainer.model.save_pretrained(job.out, safe_serialization=True)
+    trainer.model.save_pretrained(job.out, safe_serialization=True, is_main_process=is_main())
     # PEFT's model card is a template with nothing filled in.
-    (job.out / "README.md").unlink(missing_ok=True)
+    if is_main():
+        (job.out / "README.md").unlink(missing_ok=True)

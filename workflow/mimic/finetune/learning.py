@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 
+from mimic.chat import encode
+
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase, Trainer
+
+Messages = list[dict[str, str]]
+# Positions whose probabilities are computed at once.
+_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -41,40 +47,74 @@ class LearningCheck:
         return asdict(self)
 
 
-def completion_log_probabilities(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    examples: Sequence[tuple[list[dict[str, str]], list[dict[str, str]]]],
-    *,
-    max_length: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Log-probability of each completion given its prompt, and its number of tokens.
+class LogProbabilities(NamedTuple):
+    """Of some examples, each array of shape (examples,).
+
+    Attributes
+    ----------
+    sums
+        Log-probability of each completion given its prompt, in nats.
+    counts
+        Tokens of each completion.
+    whole
+        Mean log-probability of a token of prompt and completion together.
+    """
+
+    sums: np.ndarray
+    counts: np.ndarray
+    whole: np.ndarray
+
+    @property
+    def means(self) -> np.ndarray:
+        """Mean log-probability of a token of each completion."""
+        return self.sums / self.counts
+
+
+def log_probabilities(
+    trainer: Trainer, examples: Sequence[tuple[Messages, Messages]], *, max_length: int
+) -> LogProbabilities:
+    """Log-probabilities of completions given their prompts, by a trainer's model as it is now.
 
     One example at a time, so that no padding enters.
-
-    Returns
-    -------
-    tuple of ndarray
-        Sums in nats and counts of tokens, each of shape (examples,).
     """
-    sums, counts = [], []
+    model, tokenizer = trainer.model, trainer.processing_class
+    was_training = model.training
+    model.eval()
+    sums, counts, whole = [], [], []
     for prompt, completion in examples:
         start = len(_tokens(tokenizer, prompt, generation=True))
         tokens = _tokens(tokenizer, [*prompt, *completion], generation=False)[:max_length]
-        ids = torch.tensor([tokens], device=model.device)
-        with torch.inference_mode():
-            logits = model(ids).logits[0, start - 1 : -1].float()
-        chosen = torch.log_softmax(logits, dim=-1).gather(1, ids[0, start:, None])
-        sums.append(float(chosen.sum()))
+        ids = torch.tensor([tokens], device=trainer.args.device)
+        with torch.inference_mode(), trainer.accelerator.autocast():
+            logits = model(input_ids=ids, use_cache=False).logits[0, :-1]
+            chosen = _chosen(logits, ids[0, 1:])
+        sums.append(float(chosen[start - 1 :].sum()))
         counts.append(len(tokens) - start)
-    return np.array(sums), np.array(counts)
+        whole.append(float(chosen.mean()))
+    model.train(was_training)
+    return LogProbabilities(np.array(sums), np.array(counts), np.array(whole))
+
+
+def _chosen(logits: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    """Log-probability of each id, some rows at a time: as float32 all would take much memory."""
+    return torch.cat(
+        [
+            torch.log_softmax(some.float(), dim=-1).gather(1, chosen[:, None])[:, 0]
+            for some, chosen in zip(logits.split(_ROWS), ids.split(_ROWS), strict=True)
+        ]
+    )
 
 
 def _tokens(
-    tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], *, generation: bool
+    tokenizer: PreTrainedTokenizerBase, messages: Messages, *, generation: bool
 ) -> list[int]:
     text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=generation)
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    return encode(tokenizer, text)
+
+
+def preferred(margins: np.ndarray) -> np.ndarray:
+    """1 where the chosen essay is preferred, 0 where the rejected one is, 0.5 where neither is."""
+    return np.heaviside(margins, 0.5)
 
 
 def loss_check(before: np.ndarray, after: np.ndarray) -> LearningCheck:
@@ -111,6 +151,11 @@ def margin_check(before: np.ndarray, after: np.ndarray, *, training: bool) -> Le
         and check.change > 2 * check.standard_error
     )
     return LearningCheck(**{**check.as_dict(), "passed": passed})
+
+
+def reported(name: str, before: np.ndarray, after: np.ndarray) -> LearningCheck:
+    """A figure that is reported as it comes and decides nothing."""
+    return _paired(name, before, after, required=False)
 
 
 def _paired(name: str, before: np.ndarray, after: np.ndarray, *, required: bool) -> LearningCheck:

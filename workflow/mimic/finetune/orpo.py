@@ -9,72 +9,117 @@ from typing import Any
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 
 import numpy as np
+import torch
 from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 
-from mimic.files import write_json
 from mimic.finetune.common import (
-    ShowProgress,
-    as_dataset,
     load_material,
-    save_adapter,
-    seen_pairs,
+    train,
     trainer_arguments,
-    write_log,
+    training_pairs,
+    write_results,
 )
-from mimic.finetune.learning import completion_log_probabilities, margin_check
-from mimic.finetune.resume import train
+from mimic.finetune.learning import log_probabilities, margin_check, preferred, reported
+from mimic.finetune.memory import out_of_memory_in_words
+from mimic.finetune.order import LengthSorted
+from mimic.finetune.processes import tell
 from mimic.finetune.settings import OrpoSettings
-from mimic.progress import say
+from mimic.finetune.watch import Figures
 from mimic.step import Job, run_step
+
+
+class SortedORPOTrainer(LengthSorted, ORPOTrainer):
+    """TRL's trainer, which can sort by length, with a likelihood term that counts pairs alike.
+
+    TRL's is a mean over all tokens of a forward pass: the same pairs in more passes with more
+    accumulation would be another training. With one pair in a pass, the default, both are the same.
+    """
+
+    def concatenated_forward(self, model: Any, batch: dict[str, Any]) -> tuple[Any, ...]:
+        """What TRL computes, with the mean over pairs of each pair's negative log-likelihood."""
+        found = super().concatenated_forward(model, batch)
+        ids, mask = batch["chosen_input_ids"], batch["chosen_attention_mask"]
+        if len(ids) == 1:
+            return found
+        labels = ids.masked_fill(mask == 0, -100)[:, 1:].to(found[2].device)
+        losses = [
+            torch.nn.functional.cross_entropy(logits[: len(row)], row)
+            for logits, row in zip(found[2], labels, strict=True)
+        ]
+        return (*found[:4], torch.stack(losses).mean(), *found[5:])
 
 
 def main(job: Job) -> None:
     """Write the adapter, ``training_log.csv`` and ``learning.json``."""
     settings = job.parse(OrpoSettings, "orpo")
-    material = load_material(job, settings)
-    progress = ShowProgress(method="orpo", steps=settings.steps)
-    seen = seen_pairs(material.train, settings)
-    trainer = ORPOTrainer(
+    with out_of_memory_in_words(settings, method="orpo"):
+        _train(job, settings)
+
+
+def _train(job: Job, settings: OrpoSettings) -> None:
+    material = load_material(job, settings, method="orpo")
+    trainer = SortedORPOTrainer(
         model=material.model,
         processing_class=material.tokenizer,
         peft_config=material.lora,
-        train_dataset=as_dataset(seen, ("prompt", "chosen", "rejected")),
-        args=ORPOConfig(beta=settings.beta, **trainer_arguments(job, settings, seed=material.seed)),
-        callbacks=[progress],
+        train_dataset=training_pairs(job, material),
+        args=ORPOConfig(
+            beta=settings.beta,
+            # TRL's default leaves out the adapter's dropout too.
+            disable_dropout=settings.lora.dropout == 0,
+            **trainer_arguments(job, settings, method="orpo", seed=material.seed),
+        ),
     )
+    checked = {True: material.train[: settings.checked_pairs], False: material.validation}
 
-    def margins(pairs: list[dict[str, Any]]) -> np.ndarray:
-        # ORPO's reward: beta times the mean log-probability of a token.
-        trainer.model.eval()
-        means = []
-        for side in ("chosen", "rejected"):
-            sums, counts = completion_log_probabilities(
-                trainer.model,
-                material.tokenizer,
-                [(row["prompt"], row[side]) for row in pairs],
+    def figures(*, training: bool) -> Figures:
+        chosen, rejected = (
+            log_probabilities(
+                trainer,
+                [(row["prompt"], row[side]) for row in checked[training]],
                 max_length=settings.max_length,
             )
-            means.append(sums / counts)
-        return settings.beta * (means[0] - means[1])
+            for side in ("chosen", "rejected")
+        )
+        return orpo_figures(-chosen.whole, chosen.means, rejected.means, beta=settings.beta)
 
-    checked = {
-        True: seen[: settings.checked_pairs],
-        False: material.validation[: settings.checked_pairs],
+    train(job, trainer, settings, method="orpo", figures=lambda: figures(training=False))
+    tell(f"reward margins of {' and '.join(str(len(some)) for some in checked.values())} pairs")
+    after = {training: figures(training=training) for training in checked}
+    with trainer.model.disable_adapter():
+        before = {training: figures(training=training) for training in checked}
+    checks = [
+        *(
+            margin_check(before[training]["margin"], after[training]["margin"], training=training)
+            for training in checked
+        ),
+        *(
+            reported(f"validation {name}", before[False][name], after[False][name])
+            for name in ("loss", "accuracy")
+        ),
+    ]
+    write_results(job, trainer, settings, method="orpo", checks=checks, figures=after[False])
+
+
+def orpo_figures(
+    losses: np.ndarray, chosen: np.ndarray, rejected: np.ndarray, *, beta: float
+) -> Figures:
+    """ORPO's loss, margin and preference accuracy of each pair.
+
+    Parameters
+    ----------
+    losses
+        Mean negative log-likelihood of a token of the prompt and the chosen essay.
+    chosen, rejected
+        Mean log-probability of a token of each essay: over beta, its reward.
+    """
+    margins = beta * (chosen - rejected)
+    log_odds = (chosen - rejected) - (np.log(-np.expm1(chosen)) - np.log(-np.expm1(rejected)))
+    return {
+        "loss": losses + beta * np.logaddexp(0.0, -log_odds),
+        "margin": margins,
+        "accuracy": preferred(margins),
     }
-    train(job, trainer)
-    checks = []
-    for training, pairs in checked.items():
-        say(f"reward margin of {len(pairs)} {'training' if training else 'validation'} pairs")
-        after = margins(pairs)
-        with trainer.model.disable_adapter():
-            before = margins(pairs)
-        checks.append(margin_check(before, after, training=training).as_dict())
-
-    save_adapter(job, trainer)
-    write_log(job.out / "training_log.csv", trainer)
-    write_json(
-        job.out / "learning.json", {"method": "orpo", "steps": settings.steps, "checks": checks}
-    )
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mimic.settings import Settings
 
@@ -20,14 +20,56 @@ class LoraSettings(Settings):
     )
 
 
+class LaunchSettings(Settings):
+    """The devices that a training runs on, and how they share its model."""
+
+    config: Literal["single", "ddp", "fsdp2_lora", "fsdp1_qlora"] = Field(
+        "single",
+        description="How the devices share the model, by the names of the files in "
+        "config/accelerate: one device alone (single), a copy on each (ddp), or a part of it on "
+        "each, in bfloat16 (fsdp2_lora) or quantised (fsdp1_qlora).",
+    )
+    devices: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Devices, with a process for each; on a CPU, processes of compute.threads "
+        "threads.",
+    )
+
+    @model_validator(mode="after")
+    def _config_fits_devices(self) -> LaunchSettings:
+        if (self.config == "single") != (self.devices == 1):
+            mend = (
+                "set devices to 1, or config to ddp, fsdp2_lora or fsdp1_qlora"
+                if self.config == "single"
+                else "set devices to 2 or more, or config to single"
+            )
+            raise ValueError(
+                f"config is {self.config} and devices is {self.devices}, but single is for one "
+                f"device and the others are for several; {mend}"
+            )
+        return self
+
+
 class TrainingSettings(Settings):
     """What every method has."""
 
-    steps: int = Field(12, ge=1, description="Optimizer steps.")
+    steps: int | None = Field(
+        12, ge=1, description="Optimizer steps; null, or not named, where `epochs` is set."
+    )
+    epochs: float | None = Field(
+        None, ge=1, description="Passes over all training examples, in place of `steps`."
+    )
     learning_rate: float = Field(5e-4, gt=0, lt=1, description="Peak learning rate.")
     lora: LoraSettings = Field(LoraSettings(), description="The adapter.")
     batch_size: int = Field(2, ge=1, description="Examples (or pairs) in one forward pass.")
-    accumulation: int = Field(1, ge=1, description="Forward passes for each optimizer step.")
+    accumulation: int = Field(
+        1,
+        ge=1,
+        description="Forward passes for each optimizer step. Several processes share them, so that "
+        "a step has `batch_size` × `accumulation` examples however many there are.",
+    )
     warmup_steps: int = Field(2, ge=0, description="Steps over which the learning rate rises.")
     schedule: Literal["linear", "cosine", "constant_with_warmup"] = Field(
         "linear", description="Course of the learning rate after warm-up."
@@ -35,6 +77,108 @@ class TrainingSettings(Settings):
     max_length: int = Field(
         256, ge=16, description="Longest prompt and essay together, in tokens; the rest is cut."
     )
+    length_sorted: bool = Field(
+        False,
+        description="Whether examples of similar length share a batch, which leaves less to pad. "
+        "The order stays random otherwise.",
+    )
+    precision: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32",
+        description="Number format of the frozen weights; with `quantisation` nf4 that of the "
+        "computing. The adapter itself is float32. What the trained model answers with is "
+        "`compute.precision`.",
+    )
+    autocast: Literal["none", "bfloat16", "float16"] = Field(
+        "none",
+        description="Number format of matrix products while training (mixed precision); none: that "
+        "of the weights. float16 needs a GPU.",
+    )
+    attention: Literal["eager", "sdpa", "flash_attention_2"] = Field(
+        "sdpa",
+        description="Implementation of attention while training. flash_attention_2 needs a GPU, "
+        "the package flash-attn, and 16 bits in `precision` or `autocast`.",
+    )
+    quantisation: Literal["none", "nf4"] = Field(
+        "none",
+        description="Whether the frozen weights are kept in 4 bits (QLoRA: NF4, double-quantised).",
+    )
+    checkpointing: bool = Field(
+        False,
+        description="Whether activations are computed again in the backward pass instead of kept: "
+        "less memory, about a third more time.",
+    )
+    evaluations: int = Field(
+        0,
+        ge=0,
+        description="How often, evenly spaced within training, the figures of the validation "
+        "essays are computed; they are computed before and after training in any case.",
+    )
+
+    launch: LaunchSettings = Field(
+        LaunchSettings(), description="Devices, and how they share the model."
+    )
+
+    @model_validator(mode="after")
+    def _devices_share_the_accumulation(self) -> TrainingSettings:
+        devices = self.launch.devices
+        if self.accumulation % devices:
+            raise ValueError(
+                f"accumulation is {self.accumulation}, which {devices} devices "
+                f"(launch.devices) can't share; set accumulation to a multiple of {devices}"
+            )
+        return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _epochs_in_place_of_steps(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("epochs") is not None:
+            return {"steps": None} | values
+        return values
+
+    @model_validator(mode="after")
+    def _one_length(self) -> TrainingSettings:
+        if self.steps is not None and self.epochs is not None:
+            raise ValueError(
+                f"steps is {self.steps} and epochs is {self.epochs:g}; leave one of them out"
+            )
+        if self.steps is None and self.epochs is None:
+            raise ValueError("steps and epochs are both null; set one of them, such as epochs: 3")
+        return self
+
+    @model_validator(mode="after")
+    def _flash_attention_in_16_bits(self) -> TrainingSettings:
+        wide = self.precision == "float32" and self.autocast == "none"
+        if self.attention == "flash_attention_2" and wide:
+            raise ValueError(
+                "attention flash_attention_2 computes in 16 bits alone; set precision or autocast "
+                "to bfloat16, or attention to sdpa"
+            )
+        return self
+
+
+class SftSettings(TrainingSettings):
+    """Supervised fine-tuning."""
+
+    loss_on: Literal["completion", "all"] = Field(
+        "completion",
+        description="Tokens that the loss is on: those of the essay, or those of the prompt too. "
+        "The loss on validation essays is on the essay in either case.",
+    )
+    packing: bool = Field(
+        False,
+        description="Whether several essays fill one row of `max_length` tokens, each seeing "
+        "itself alone, so that nothing is padded. A step then has `batch_size` × `accumulation` "
+        "rows.",
+    )
+
+    @model_validator(mode="after")
+    def _packed_rows_are_all_as_long(self) -> SftSettings:
+        if self.packing and self.length_sorted:
+            raise ValueError(
+                "packing fills all rows to max_length, so that there is nothing to sort; set "
+                "length_sorted to false"
+            )
+        return self
 
 
 class PreferenceSettings(TrainingSettings):
@@ -48,7 +192,10 @@ class PreferenceSettings(TrainingSettings):
         "With fewer pairs than steps × batch each is seen more than once.",
     )
     checked_pairs: int = Field(
-        5, ge=2, description="Training and validation pairs on which the reward margin is checked."
+        5,
+        ge=2,
+        description="Training and validation pairs on which loss, reward margin and preference "
+        "accuracy are computed.",
     )
     batch_size: int = Field(1, ge=1, description="Pairs in one forward pass.")
 
@@ -59,6 +206,11 @@ class DpoSettings(PreferenceSettings):
     """Direct preference optimisation."""
 
     learning_rate: float = Field(3e-4, gt=0, lt=1, description="Peak learning rate.")
+    precompute_reference: bool = Field(
+        False,
+        description="Whether the reference's log-probabilities are computed once before training "
+        "instead of in every step. Saves time where pairs are seen more than once.",
+    )
 
 
 class OrpoSettings(PreferenceSettings):

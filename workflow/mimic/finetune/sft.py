@@ -1,64 +1,68 @@
-"""Step: supervised fine-tuning on essays, with a LoRA adapter. Loss on the essay alone."""
+"""Step: supervised fine-tuning on essays, with a LoRA adapter."""
 
 from __future__ import annotations
 
-import numpy as np
 from trl import SFTConfig, SFTTrainer
 
-from mimic.files import write_json
 from mimic.finetune.common import (
-    ShowProgress,
     as_dataset,
     load_material,
-    save_adapter,
+    train,
     trainer_arguments,
-    write_log,
+    write_results,
 )
-from mimic.finetune.learning import completion_log_probabilities, loss_check
-from mimic.finetune.resume import train
-from mimic.finetune.settings import TrainingSettings
-from mimic.progress import say
+from mimic.finetune.learning import log_probabilities, loss_check
+from mimic.finetune.memory import out_of_memory_in_words
+from mimic.finetune.order import LengthSorted
+from mimic.finetune.packing import check_packing
+from mimic.finetune.processes import tell
+from mimic.finetune.settings import SftSettings
+from mimic.finetune.watch import Figures
 from mimic.step import Job, run_step
+
+
+class SortedSFTTrainer(LengthSorted, SFTTrainer):
+    """TRL's trainer, which can sort by length."""
 
 
 def main(job: Job) -> None:
     """Write the adapter, ``training_log.csv`` and ``learning.json``."""
-    settings = job.parse(TrainingSettings, "sft")
-    material = load_material(job, settings)
-    progress = ShowProgress(method="sft", steps=settings.steps)
-    trainer = SFTTrainer(
+    settings = job.parse(SftSettings, "sft")
+    with out_of_memory_in_words(settings, method="sft"):
+        _train(job, settings)
+
+
+def _train(job: Job, settings: SftSettings) -> None:
+    material = load_material(job, settings, method="sft")
+    trainer = SortedSFTTrainer(
         model=material.model,
         processing_class=material.tokenizer,
         peft_config=material.lora,
         train_dataset=as_dataset(material.train, ("prompt", "completion")),
         args=SFTConfig(
-            completion_only_loss=True, **trainer_arguments(job, settings, seed=material.seed)
+            completion_only_loss=settings.loss_on == "completion",
+            packing=settings.packing,
+            **trainer_arguments(job, settings, method="sft", seed=material.seed),
         ),
-        callbacks=[progress],
     )
+    if settings.packing:
+        check_packing(trainer, settings)
 
-    def validation_losses() -> np.ndarray:
-        trainer.model.eval()
-        sums, counts = completion_log_probabilities(
-            trainer.model,
-            material.tokenizer,
+    def figures() -> Figures:
+        found = log_probabilities(
+            trainer,
             [(row["prompt"], row["completion"]) for row in material.validation],
             max_length=settings.max_length,
         )
-        return -sums / counts
+        return {"loss": -found.means}
 
-    say(f"loss on {len(material.validation)} validation essays before training")
-    before = validation_losses()
-    train(job, trainer)
-    say("loss on validation essays after training")
-    check = loss_check(before, validation_losses())
-
-    save_adapter(job, trainer)
-    write_log(job.out / "training_log.csv", trainer)
-    write_json(
-        job.out / "learning.json",
-        {"method": "sft", "steps": settings.steps, "checks": [check.as_dict()]},
-    )
+    train(job, trainer, settings, method="sft", figures=figures)
+    tell(f"loss on {len(material.validation)} validation essays after training and without it")
+    after = figures()
+    with trainer.model.disable_adapter():
+        before = figures()
+    check = loss_check(before["loss"], after["loss"])
+    write_results(job, trainer, settings, method="sft", checks=[check], figures=after)
 
 
 if __name__ == "__main__":

@@ -90,6 +90,9 @@ def run_in_group(
         _signal_group(process, signal.SIGKILL)
         raise
     finally:
+        # Whatever it started ends with it. Until it is collected, its number is no other group's.
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        _signal_group(process, signal.SIGKILL)
         status = process.wait()
         ended.set()
     return status if status >= 0 else 128 - status

@@ -112,13 +112,14 @@ def _work(call: Call, store: Store, identity: str, lock: Lock) -> int:
                 "out": str(out),
                 "answers": str(store.answers),
                 "unfinished": str(store.unfinished(identity)),
+                "log": str(call.log),
                 "measured": str(measured),
             },
         )
         started = datetime.now(UTC)
         try:
             status = run_in_group(
-                [sys.executable, "-m", f"mimic.{call.spec['step']}", str(work / "job.json")],
+                _command(call, work / "job.json"),
                 threads=call.spec["settings"].get("compute", {}).get("threads", 1),
                 log=call.log,
                 tell=call.tell,
@@ -154,6 +155,17 @@ def _work(call: Call, store: Store, identity: str, lock: Lock) -> int:
         store.seal(identity, out, record=record)
         call.tell(f"done in {(ended - started).total_seconds():.0f} s")
     return 0
+
+
+def _command(call: Call, job: Path) -> list[str]:
+    """What starts the step: itself, or what starts it in a process for each device."""
+    step = [f"mimic.{call.spec['step']}", str(job)]
+    devices = call.spec["settings"].get("launch", {}).get("devices", 1)
+    if devices == 1:
+        return [sys.executable, "-m", *step]
+    (config,) = call.inputs["accelerate"]
+    options = ["--config", str(config), "--processes", str(devices)]
+    return [sys.executable, "-m", "mimic.provenance.launch", *options, *step]
 
 
 def _count_attempt(path: Path) -> int:

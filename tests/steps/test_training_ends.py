@@ -1,0 +1,219 @@
+"""Trainings that don't come to their end: killed, out of memory, without a loss, told to stop."""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+import torch
+
+from mimic.finetune import dpo, resume, sft, watch
+from mimic.finetune.memory import advice
+from mimic.finetune.settings import DpoSettings, SftSettings
+from mimic.step import Job
+
+OUTPUTS = ("adapter_model.safetensors", "training_log.csv", "learning.json")
+# As the runner starts a step, but with a checkpoint behind every optimizer step.
+DRIVER = """
+from mimic.finetune import resume, {method}
+from mimic.step import run_step
+resume.CHECKPOINT_EVERY_S = 0.0
+run_step({method}.main)
+"""
+
+
+def start(job, project, *, method="sft"):
+    values = {
+        "name": job.name,
+        "settings": job.settings,
+        "inputs": {name: [str(path) for path in paths] for name, paths in job.inputs.items()},
+        **{name: str(getattr(job, name)) for name in ("out", "unfinished")},
+        **{name: str(job.out.with_suffix(f".{name}")) for name in ("answers", "measured", "log")},
+    }
+    path = job.out.with_suffix(".json")
+    path.write_text(json.dumps(values))
+    return subprocess.Popen(
+        [sys.executable, "-c", DRIVER.format(method=method), str(path)],
+        env=os.environ | {"PYTHONPATH": str(project / "workflow"), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_it_ends_with_the_same_bytes(job_of, train, project):
+    steps = 30
+    whole = train("sft", out="whole", steps=steps, evaluations=2)
+    job = job_of("sft", out="a", steps=steps, evaluations=2)
+    moments = random.Random(7)
+    reached = []
+    for _ in range(3):
+        process = start(job, project)
+        former = resume.step_of(resume.last_checkpoint(job.unfinished))
+        while resume.step_of(resume.last_checkpoint(job.unfinished)) <= former:
+            assert process.poll() is None, process.communicate()[0]
+            time.sleep(0.02)
+        time.sleep(moments.uniform(0, 0.5))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        reached.append(resume.step_of(resume.last_checkpoint(job.unfinished)))
+    assert sorted(set(reached)) == reached, "each attempt went on from the one before"
+    assert reached[-1] < steps
+    process = start(job, project)
+    said, _ = process.communicate()
+    assert process.returncode == 0, said
+    assert f"going on from step-{reached[-1]}" in said
+    for name in OUTPUTS:
+        assert (whole / name).read_bytes() == (job.out / name).read_bytes(), name
+
+
+def test_a_checkpoint_is_saved_when_it_is_due_and_the_former_removed(job_of, train, monkeypatch):
+    monkeypatch.setattr(resume, "CHECKPOINT_EVERY_S", 0.0)
+    plain = train("sft", out="plain", steps=4)
+    names = []
+    original = resume.Checkpoints.on_save
+
+    def seen(self, args, state, control, **kwargs):
+        original(self, args, state, control, **kwargs)
+        names.append([path.name for path in self.folder.iterdir() if path.is_dir()])
+
+    monkeypatch.setattr(resume.Checkpoints, "on_save", seen)
+    folder = train("sft", out="a", steps=4)
+    assert names == [["step-1"], ["step-2"], ["step-3"]]
+    for name in OUTPUTS:
+        assert (plain / name).read_bytes() == (folder / name).read_bytes(), name
+
+
+def test_a_loss_that_is_no_number_stops_it_and_keeps_the_last_good_checkpoint(job_of, monkeypatch):
+    monkeypatch.setattr(resume, "CHECKPOINT_EVERY_S", 0.0)
+    job = job_of("sft", out="a", steps=6)
+    original = sft.SFTTrainer.compute_loss
+
+    def broken(self, *args, **kwargs):
+        loss = original(self, *args, **kwargs)
+        return loss * float("nan") if self.state.global_step == 3 else loss
+
+    monkeypatch.setattr(sft.SFTTrainer, "compute_loss", broken)
+    with pytest.raises(ValueError) as caught:
+        sft.main(job)
+    assert "the loss is nan at step 4 of 6; lower sft.learning_rate (now 0.02)" in str(caught.value)
+    assert "the last good checkpoint is kept: " in str(caught.value)
+    kept = resume.last_checkpoint(job.unfinished)
+    assert kept.name == "step-3"
+    state = json.loads((kept / "trainer_state.json").read_text())
+    assert all(row["loss"] == row["loss"] for row in state["log_history"])
+    assert list(job.out.iterdir()) == []
+
+
+def test_a_gradient_that_is_no_number_stops_it_before_a_checkpoint(job_of, monkeypatch):
+    monkeypatch.setattr(resume, "CHECKPOINT_EVERY_S", 0.0)
+    job = job_of("sft", out="a", steps=3, learning_rate=0.01)
+    original = sft.SFTTrainer.compute_loss
+
+    def broken(self, model, *args, **kwargs):
+        loss = original(self, model, *args, **kwargs)
+        if self.state.global_step == 1:
+            # The loss is what it was; its gradient is infinite.
+            weight = next(w for w in model.parameters() if w.requires_grad)
+            zero = (weight * 0).sum()
+            loss = loss + zero.abs().sqrt()
+        return loss
+
+    monkeypatch.setattr(sft.SFTTrainer, "compute_loss", broken)
+    with pytest.raises(ValueError, match="the gradient norm is nan at step 2 of 3"):
+        sft.main(job)
+    assert resume.last_checkpoint(job.unfinished).name == "step-1"
+
+
+def full_gpu(*_args, **_kwargs):
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
+def full_machine(*_args, **_kwargs):
+    torch.empty(10**14)
+
+
+@pytest.mark.parametrize("full", [full_gpu, full_machine])
+def test_out_of_memory_it_prints_settings_that_fit(job_of, monkeypatch, full):
+    monkeypatch.setattr(dpo.DPOTrainer, "training_step", full)
+    job = job_of("dpo", out="a", steps=2, batch_size=4, accumulation=2)
+    with pytest.raises(ValueError) as caught:
+        dpo.main(job)
+    said = str(caught.value)
+    assert "out of memory with dpo.batch_size 4, accumulation 2 and max_length 128" in said
+    assert "dpo: {batch_size: 2, accumulation: 4}" in said
+    assert "{batch_size: 1, accumulation: 8}" in said
+    assert "\n" not in said, "the runner shows one line"
+    assert list(job.out.iterdir()) == []
+
+
+def test_another_error_stays_what_it_is(job_of, monkeypatch):
+    def broken(*_args, **_kwargs):
+        raise RuntimeError("shapes don't fit")
+
+    monkeypatch.setattr(sft.SFTTrainer, "training_step", broken)
+    with pytest.raises(RuntimeError, match="shapes don't fit"):
+        sft.main(job_of("sft", out="a", steps=1))
+
+
+def test_what_is_pasted_takes_the_same_steps_until_the_batch_is_one():
+    settings = DpoSettings(batch_size=6, accumulation=1)
+    seen = []
+    while settings.batch_size > 1:
+        pasted = re.search(r"{batch_size: (\d+), accumulation: (\d+)}", advice(settings, method="d"))
+        batch_size, accumulation = map(int, pasted.groups())
+        assert batch_size * accumulation == 6
+        seen.append(batch_size)
+        settings = DpoSettings(batch_size=batch_size, accumulation=accumulation)
+    assert seen == [3, 1]
+    assert "d: {checkpointing: true}" in advice(settings, method="d")
+    settings = SftSettings(batch_size=1, checkpointing=True, max_length=100)
+    assert "d: {quantisation: nf4}" in advice(settings, method="d")
+    assert "d: {max_length: 50}, which cuts essays" in advice(settings, method="d")
+    settings = settings.model_copy(update={"quantisation": "nf4"})
+    assert "nf4" not in advice(settings, method="d")
+
+
+def test_tensorboard_shows_a_training_while_it_runs_and_in_one_piece(job_of, monkeypatch):
+    from tensorboard.backend.event_processing import event_accumulator
+
+    job = job_of("sft", out="a", steps=6, evaluations=2)
+    job = Job(**{**vars(job), "log": job.out.parent / "logs/finetune/tiny-sft-beta0.1-s1.log"})
+    folder = watch.events_folder(job.log)
+    assert folder.name == "tiny-sft-beta0.1-s1"
+    folder.mkdir(parents=True)
+    (folder / "events.out.tfevents.1.of-a-former-training").write_bytes(b"")
+
+    def shown():
+        events = event_accumulator.EventAccumulator(str(folder)).Reload()
+        return [(event.step, event.value) for event in events.Scalars("train/loss")]
+
+    original = resume.Checkpoints.on_step_end
+    live = []
+
+    def told(self, args, state, control, **kwargs):
+        self.received = state.global_step == 4
+        if state.global_step == 4:
+            live.extend(shown())
+        original(self, args, state, control, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(resume.Checkpoints, "on_step_end", told)
+        with pytest.raises(SystemExit):
+            sft.main(job)
+    assert [step for step, _ in live] == [1, 2, 3]
+    sft.main(job)
+    log = pd.read_csv(job.out / "training_log.csv")
+    assert [step for step, _ in shown()] == list(range(1, 7))
+    assert [value for _, value in shown()] == pytest.approx(list(log["loss"]))
+    events = event_accumulator.EventAccumulator(str(folder)).Reload()
+    assert [event.step for event in events.Scalars("eval/loss")] == [2, 4]
+    assert not list(job.out.glob("events*"))

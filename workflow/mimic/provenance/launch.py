@@ -1,0 +1,164 @@
+"""A step in several processes, one for each device, as a file of ``config/accelerate`` says.
+
+``python -m mimic.provenance.launch --config FILE --processes N MODULE JOB`` is what ``accelerate
+launch`` is on one machine, but for signals, groups and exit statuses (docs/decisions/0016).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from mimic.progress import PROGRESS_MARK
+
+# What one process says when another one failed may be worth more than an hour of its waiting.
+FAILURE_GRACE_S = 5.0
+POLL_S = 0.1
+# The status of a step that was told to stop and saved; the others may still be saving.
+UNFINISHED = 75
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Start the processes and wait for them; the exit status is 0, or that of the first to fail."""
+    parser = argparse.ArgumentParser(prog="mimic-launch")
+    parser.add_argument("--config", required=True, help="a file of config/accelerate")
+    parser.add_argument("--processes", required=True, type=int)
+    parser.add_argument("module", help="the step's module")
+    parser.add_argument("job", help="its job file")
+    arguments = parser.parse_args(argv)
+    command = [sys.executable, "-m", arguments.module, arguments.job]
+    shared = accelerate_environment(arguments.config, processes=arguments.processes)
+    with meeting_place() as port:
+        started = [
+            _start(command, {**shared, **rank_environment(rank, arguments.processes, port=port)})
+            for rank in range(arguments.processes)
+        ]
+        # The runner signals the whole group: from here on these are for the processes, which save
+        # and end. Until then they end this one, too.
+        for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP):
+            signal.signal(number, lambda _number, _frame: None)
+        words: set[str] = set()
+        relays = [
+            threading.Thread(target=_relay, args=(process, rank, words))
+            for rank, process in enumerate(started)
+        ]
+        for relay in relays:
+            relay.start()
+        status = _wait(started)
+        for relay in relays:
+            relay.join()
+    return status
+
+
+def accelerate_environment(config: str, *, processes: int) -> dict[str, str]:
+    """The environment of this process, and what accelerate adds for one of its files."""
+    from accelerate.commands.launch import _validate_launch_command, launch_command_parser
+    from accelerate.utils import prepare_multi_gpu_env
+
+    options = ["--config_file", config, "--num_processes", str(processes), "-m", "mimic"]
+    arguments, *_ = _validate_launch_command(launch_command_parser().parse_args(options))
+    return dict(prepare_multi_gpu_env(arguments))
+
+
+def rank_environment(rank: int, processes: int, *, port: int) -> dict[str, str]:
+    """What tells a process which one it is, and where all meet."""
+    return {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(processes),
+        "LOCAL_WORLD_SIZE": str(processes),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        # The first process would open the port itself otherwise.
+        "TORCHELASTIC_USE_AGENT_STORE": str(True),
+    }
+
+
+@contextmanager
+def meeting_place() -> Iterator[int]:
+    """Hold a free port of the loopback interface, open, where the processes find each other."""
+    from torch.distributed import TCPStore
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = int(listening.getsockname()[1])
+        store = TCPStore(
+            "127.0.0.1",
+            port,
+            is_master=True,
+            wait_for_workers=False,
+            master_listen_fd=os.dup(listening.fileno()),
+        )
+        yield port
+        del store
+
+
+def _start(command: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+
+
+def _relay(process: subprocess.Popen[str], rank: int, words: set[str]) -> None:
+    """Pass on what a process says: progress is the first one's, equal errors come once."""
+    assert process.stdout is not None  # it was asked for
+    # Closed when nobody listens any more, so that the process ends at its next words.
+    with process.stdout as said:
+        for line in said:
+            if line.startswith("error: "):
+                if line in words:
+                    continue
+                words.add(line)
+            elif rank > 0:
+                line = f"[{rank}] {line.removeprefix(PROGRESS_MARK)}"
+            sys.stdout.write(line)
+            sys.stdout.flush()
+
+
+def _wait(started: list[subprocess.Popen[str]]) -> int:
+    """Wait for all processes; where one fails, the others, which wait for it, are ended."""
+    failed: tuple[int, int] | None = None
+    deadline = float("inf")
+    while None in [process.poll() for process in started]:
+        if failed is None:
+            failed = _first_failed(started)
+            if failed is not None:
+                deadline = time.monotonic() + FAILURE_GRACE_S
+        if time.monotonic() > deadline:
+            for process in started:
+                process.kill()
+        time.sleep(POLL_S)
+    failed = failed or _first_failed(started)
+    if failed is None:
+        return max(process.returncode for process in started)
+    rank, status = failed
+    print(
+        f"{PROGRESS_MARK}process {rank + 1} of {len(started)} failed with exit status {status}",
+        flush=True,
+    )
+    return status
+
+
+def _first_failed(started: list[subprocess.Popen[str]]) -> tuple[int, int] | None:
+    """Rank and exit status of a process that failed; None if there is none yet."""
+    for rank, process in enumerate(started):
+        status = process.returncode
+        if status not in (None, 0, UNFINISHED):
+            return rank, status if status > 0 else 128 - status
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
