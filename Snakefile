@@ -1,6 +1,7 @@
 # Settings, validation, includes, targets; nothing else. Rules stand in workflow/rules.
 import os
 import re
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -36,6 +37,7 @@ RUN = (
     "python -m mimic.provenance.runner --name {params.name:q} --spec {params.spec:q}"
     " --files {params.files:q} --log {log:q}"
 )
+RUN_PACK = RUN.replace("provenance.runner", "provenance.pack")
 files_of = partial(partial, job_files, root=ROOT)
 
 
@@ -78,6 +80,13 @@ if submission.submitted() is None:
 
     onstart:
         submit.write(Path(os.environ[submission.VARIABLE]), submission_now)
+
+    # The tables of packs have served; what the store lacks then is packed by the next invocation.
+    onsuccess:
+        shutil.rmtree(PACK_TABLES, ignore_errors=True)
+
+    onerror:
+        shutil.rmtree(PACK_TABLES, ignore_errors=True)
 
 
 # No key of an API: Snakemake writes these values into command lines. Jobs inherit it.

@@ -1,12 +1,16 @@
 """Jobs of the runner with made-up steps, and what they leave."""
 
+import json
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
+
+from mimic.files import canonical_json
 
 # Says which processes it consists of, then works for a long time.
 LONG_STEP = """\
@@ -69,6 +73,25 @@ run_step(main)
 """
 
 Runner = Callable[..., list[str]]
+TABLE = "results/finetune/.packs/a.tsv"
+
+
+def packed(jobs: dict[str, list[str]]) -> tuple[list[str], dict[str, list[str]]]:
+    """The command line of a pack of jobs, by run, and those of the jobs behind the pack."""
+    specs, members, behind = {}, {}, {}
+    for run_, command in jobs.items():
+        job = dict(zip(command[3::2], command[4::2], strict=True))
+        files, log = json.loads(job["--files"]) | {"run": run_}, f"results/logs/{run_}.log"
+        specs[run_] = json.loads(job["--spec"])
+        kept = str(Path(TABLE).with_name(f"{run_}.log"))
+        members[run_] = {"name": job["--name"], "files": files, "log": kept}
+        told = canonical_json(files | {"pack": TABLE})
+        behind[run_] = [*command[:7], "--files", told, "--log", log]
+    Path(TABLE).parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "mimic.provenance.pack", "--name", "pack a"]
+    command += ["--spec", canonical_json(specs), "--log", "results/logs/pack.log"]
+    command += ["--files", canonical_json({"table": TABLE, "members": members})]
+    return command, behind
 
 
 def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:

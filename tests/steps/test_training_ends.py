@@ -168,7 +168,9 @@ def test_what_is_pasted_takes_the_same_steps_until_the_batch_is_one():
     settings = DpoSettings(batch_size=6, accumulation=1)
     seen = []
     while settings.batch_size > 1:
-        pasted = re.search(r"{batch_size: (\d+), accumulation: (\d+)}", advice(settings, method="d"))
+        pasted = re.search(
+            r"{batch_size: (\d+), accumulation: (\d+)}", advice(settings, method="d")
+        )
         batch_size, accumulation = map(int, pasted.groups())
         assert batch_size * accumulation == 6
         seen.append(batch_size)

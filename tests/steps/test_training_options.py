@@ -76,9 +76,7 @@ def test_validation_figures_of_a_preference_method_are_what_the_loss_is(train):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_checkpointed_activations_give_the_same_training(train, method):
-    kept, again = (
-        train(method, out=str(on), steps=3, checkpointing=on) for on in (False, True)
-    )
+    kept, again = (train(method, out=str(on), steps=3, checkpointing=on) for on in (False, True))
     for name in OUTPUTS:
         assert (kept / name).read_bytes() == (again / name).read_bytes(), name
 

@@ -109,11 +109,11 @@ def test_gpus_are_asked_of_their_driver(tmp_path: Path, monkeypatch: pytest.Monk
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2")
-    records._gpus.cache_clear()
+    records.gpus.cache_clear()
     try:
         found = circumstances()["device"]["gpus"]
     finally:
-        records._gpus.cache_clear()
+        records.gpus.cache_clear()
     assert found == [{"name": "NVIDIA A100", "memory": "40960 MiB", "driver": "550.1"}]
     assert "--id=2" in (tmp_path / "nvidia-smi.log").read_text()
 

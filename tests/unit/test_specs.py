@@ -104,6 +104,11 @@ def test_the_files_of_a_job() -> None:
         "rule": "questionnaire",
         "run": "smollm2-sft-s1",
     }
+    # What a training is made from is the same behind a pack.
+    packed = {"model": "results/m/manifest.json", "pack": ["results/finetune/.packs/a.tsv"]}
+    behind = json.loads(job_files({}, packed, ["results/x"], root="results", rule="finetune"))
+    assert behind["inputs"] == {"model": ["results/m/manifest.json"]}
+    assert behind["pack"] == "results/finetune/.packs/a.tsv"
     none = json.loads(job_files({}, {}, ["results/x"], root="results", rule="all"))
     assert none["run"] is None
 

@@ -28,11 +28,12 @@ def test_every_rule_calls_the_runner_and_says_what_it_is(project):
             r"^rule (\w+):\n((?:    .*\n|\n)+)", path.read_text(), flags=re.MULTILINE
         ):
             rules[name] = body
-    assert len(rules) == 15
+    assert len(rules) == 16
     for name, body in rules.items():
         for directive in ("log", "benchmark", "resources", "message", "threads", "params"):
             assert re.search(rf"^    {directive}:", body, flags=re.MULTILINE), (name, directive)
-        assert "    shell:\n        RUN\n" in body, name
+        command = "RUN_PACK" if name == "pack" else "RUN"
+        assert f"    shell:\n        {command}\n" in body, name
         assert not re.search(r"^    (run|script|retries|cache|conda):", body, re.MULTILINE), name
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mimic.clean import clean_stale, named_outputs
 from mimic.provenance.audit_command import show_audit, show_whole_audit
+from mimic.provenance.pack_table import FOLDER as PACKS
 from mimic.provenance.store_command import remove_unneeded, show_store
 from mimic.provenance.why_command import show_why
 from mimic.study import DEFAULT_SETTINGS, load_study, read_settings
@@ -48,7 +49,9 @@ def _audit(arguments: argparse.Namespace) -> bool:
     if arguments.all == (arguments.result is not None):
         raise ValueError("name one result, such as results/metrics/study.json, or give --all")
     if arguments.all:
-        outputs = named_outputs(arguments.configfile)
+        named = named_outputs(arguments.configfile)
+        # A pack's table lives as long as its invocation; its runs have records of their own.
+        outputs = {path for path in named if path.parent.name != PACKS}
         return show_whole_audit(_root(arguments.configfile), outputs, as_json=arguments.json)
     return show_audit(arguments.result, as_json=arguments.json)
 

@@ -58,6 +58,14 @@ RecipeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]
 class FinetuneSettings(RecipeSettings):
     """The recipe of the study's runs, and further ones beside it."""
 
+    pack: int | None = Field(
+        None,
+        ge=2,
+        le=16,
+        description="Trainings that one job does at once, each on a GPU of its own: as many as a "
+        "node that is allocated whole has GPUs. null for a job for each. The adapters are the "
+        "same.",
+    )
     recipes: dict[RecipeName, RecipeSettings] = Field(
         {},
         description="Further recipes by name, which the labels of their runs hold. Each has the "

@@ -1,5 +1,10 @@
 # Source files and functions that the rules name; no rules here.
 
+import json
+
+from mimic.files import canonical_json
+from mimic.packs import list_packs
+from mimic.provenance import pack_table
 from mimic.respondents import ANSWERING_CODE
 
 TRAIT_WORDS = "workflow/resources/trait_words.yaml"
@@ -96,9 +101,9 @@ def proposals_spec(_wildcards):
     )
 
 
-def finetune_spec(wildcards):
+def training_spec(label):
     """What a training depends on: its own method's settings, not the other methods'."""
-    run = study.runs[wildcards.run]
+    run = study.runs[label]
     training = run.training.model_dump(mode="json")
     return spec(
         f"finetune.{run.method}",
@@ -111,13 +116,66 @@ def finetune_spec(wildcards):
             # Precision and attention of a training are settings of its method.
             "compute": study.settings.compute.model_dump(include={"threads", "device"}),
         },
-        sources=accelerate_file(wildcards.run),
+        sources=accelerate_file(label),
     )
 
 
 def devices_of(wildcards):
     """The devices that a run is trained on, with a process for each."""
     return study.runs[wildcards.run].training.launch.devices
+
+
+def training_inputs(label):
+    """What a training is made from."""
+    return {
+        "model": f"{ROOT}/models/{study.runs[label].model}/manifest.json",
+        "pairs": f"{ROOT}/pairs/{label}/manifest.json",
+        "accelerate": list(accelerate_file(label).values()),
+    }
+
+
+TRAINING_OUTPUTS = {
+    "manifest": f"{ROOT}/finetune/{{run}}/manifest.json",
+    "log": f"{ROOT}/finetune/{{run}}/training_log.csv",
+    "learning": f"{ROOT}/finetune/{{run}}/learning.json",
+}
+PACK_TABLES = f"{ROOT}/finetune/{pack_table.FOLDER}"
+PACKS = list_packs(study.runs.values(), size=study.settings.finetune.pack)
+PACK_OF = {run: pack for pack, members in PACKS.items() for run in members}
+
+
+def pack_of(wildcards):
+    """The table of the pack that trains the run; none where the run's own job does."""
+    pack = PACK_OF.get(wildcards.run)
+    return f"{PACK_TABLES}/{pack}.tsv" if pack else []
+
+
+def alone(for_each_device, packed):
+    """A resource of a run's job: by its devices, and less where a pack has done the work."""
+    return lambda w: packed if w.run in PACK_OF else for_each_device * devices_of(w)
+
+
+def pack_inputs(wildcards):
+    """What the trainings of a pack are made from."""
+    names = ("model", "pairs")
+    return [training_inputs(run)[name] for run in PACKS[wildcards.pack] for name in names]
+
+
+def pack_spec(wildcards):
+    """What each training of a pack depends on: a change of one makes the pack look at all."""
+    return canonical_json({run: json.loads(training_spec(run)) for run in PACKS[wildcards.pack]})
+
+
+def pack_files(wildcards, output):
+    """The jobs of a pack's runs, as their runners are asked alone, and the table."""
+    jobs = {}
+    for run in PACKS[wildcards.pack]:
+        outputs = [path.format(run=run) for path in TRAINING_OUTPUTS.values()]
+        files = job_files({"run": run}, training_inputs(run), outputs, root=ROOT, rule="finetune")
+        # Not yet the place of the run's log: Snakemake empties that when the run's job starts.
+        log = f"{PACK_TABLES}/{run}.log"
+        jobs[run] = {"name": f"finetune {run}", "files": json.loads(files), "log": log}
+    return canonical_json({"table": output.table, "members": jobs})
 
 
 def adapter_of(wildcards):
@@ -238,6 +296,8 @@ def report_settings():
         **essays_settings(),
         "models": {name: m.model_dump(mode="json") for name, m in study.models.items()},
     }
+    # How jobs are put together changes nothing that a reader sees.
+    del values["finetune"]["pack"]
     generation = values["questionnaire"]["generation"]
     if generation["prompts"] is not None:
         generation["prompts"] = Path(generation["prompts"]).name

@@ -34,6 +34,10 @@ class Call:
         The run that the job is about; None if it is about none or all.
     log
         Where the step's output goes.
+    pack
+        The table of the pack that has trained the run; None for a job that works itself.
+    store_only
+        Whether the outputs stay in the store, for another job to link them.
     """
 
     rule: str
@@ -44,6 +48,8 @@ class Call:
     root: Path
     run: str | None
     log: Path
+    pack: Path | None = None
+    store_only: bool = False
 
     def digests(self) -> dict[str, list[str]]:
         """The sha256 of each input file now, by input name."""
@@ -66,6 +72,11 @@ def parse_call(argv: Sequence[str] | None = None) -> Call:
     parser.add_argument("--spec", required=True, help="canonical JSON, from specs.spec")
     parser.add_argument("--files", required=True, help="canonical JSON, from specs.job_files")
     parser.add_argument("--log", required=True, type=Path)
+    parser.add_argument(
+        "--store-only",
+        action="store_true",
+        help="leave the outputs in the store, where another job finds them",
+    )
     arguments = parser.parse_args(argv)
     files = json.loads(arguments.files)
     return Call(
@@ -77,4 +88,6 @@ def parse_call(argv: Sequence[str] | None = None) -> Call:
         root=Path(files["root"]),
         run=files["run"],
         log=arguments.log,
+        pack=Path(files["pack"]) if files.get("pack") else None,
+        store_only=arguments.store_only,
     )

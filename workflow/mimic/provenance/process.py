@@ -69,11 +69,7 @@ def run_in_group(
         errors="replace",
         start_new_session=True,
     )
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
-        if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
-            # Under nohup: the terminal may go, the work goes on.
-            continue
-        signal.signal(number, lambda received, _frame: _signal_group(process, _passed_on(received)))
+    pass_on_signals(lambda received: _signal_group(process, _passed_on(received)))
     ended = threading.Event()
     watch = threading.Thread(target=_watch_parent, args=(process, ended), daemon=True)
     watch.start()
@@ -98,6 +94,15 @@ def run_in_group(
     return status if status >= 0 else 128 - status
 
 
+def pass_on_signals(to: Callable[[int], None]) -> None:
+    """Call `to` with the signals that tell a job to stop, instead of being ended by them."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+        if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+            # Under nohup: the terminal may go, the work goes on.
+            continue
+        signal.signal(number, lambda received, _frame: to(received))
+
+
 def _passed_on(received: int) -> int:
     """The signal for the step: one whose shell runs in the background would ignore SIGINT."""
     return signal.SIGTERM if received == signal.SIGINT else received
@@ -109,21 +114,17 @@ def _signal_group(process: subprocess.Popen[str], number: int) -> None:
 
 
 def _watch_parent(process: subprocess.Popen[str], ended: threading.Event) -> None:
-    """End the step's process group when the snakemake that started the runner is gone.
-
-    Between the two stands a shell, which outlives a snakemake that was killed, so that the
-    runner's own parent tells nothing.
-    """
-    starter = _starter()
-    while starter is not None and not ended.wait(PARENT_CHECK_S):
-        if not _alive(starter):
+    """End the step's process group when one of those that started the runner is gone."""
+    started_by = starters()
+    while started_by and not ended.wait(PARENT_CHECK_S):
+        if not all(map(is_alive, started_by)):
             _signal_group(process, signal.SIGTERM)
             if not ended.wait(TERMINATE_GRACE_S):
                 _signal_group(process, signal.SIGKILL)
             return
 
 
-def _alive(process: psutil.Process) -> bool:
+def is_alive(process: psutil.Process) -> bool:
     """Whether a process runs; one that ended and that nobody waited for doesn't."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
@@ -131,14 +132,18 @@ def _alive(process: psutil.Process) -> bool:
         return False
 
 
-def _starter() -> psutil.Process | None:
-    """The nearest ancestor that is a snakemake, else the parent."""
+def starters() -> list[psutil.Process]:
+    """The processes that this one works for: its parent, and all up to the nearest snakemake.
+
+    Between a runner and its snakemake stands a shell, which outlives a snakemake that was killed,
+    so that the parent alone tells nothing; in a pack, the pack stands there too.
+    """
     parents = psutil.Process().parents()
-    for parent in parents:
+    for place, parent in enumerate(parents):
         try:
             # By the file's name: a project folder may have the word in its own.
             if any(Path(part).name == "snakemake" for part in parent.cmdline()[:3]):
-                return parent
+                return parents[: place + 1]
         except psutil.Error:
             continue
-    return parents[0] if parents else None
+    return parents[:1]

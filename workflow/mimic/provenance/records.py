@@ -187,7 +187,7 @@ def circumstances_part(
         "host": platform.node(),
         "platform": platform.platform(),
         "python": platform.python_version(),
-        "device": {"cpu": _cpu(), "gpus": _gpus()},
+        "device": {"cpu": _cpu(), "gpus": gpus()},
         "slurm": _slurm(),
         # Of the largest process; in MB of 1024² bytes.
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024,
@@ -221,7 +221,7 @@ def _cpu() -> str:
 
 
 @cache
-def _gpus() -> list[dict[str, str]]:
+def gpus() -> list[dict[str, str]]:
     """Name, memory and driver of the GPUs that a job may use."""
     if shutil.which("nvidia-smi") is None or os.environ.get("CUDA_VISIBLE_DEVICES") == "":
         return []

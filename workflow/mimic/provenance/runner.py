@@ -18,6 +18,7 @@ from mimic.provenance import fingerprint
 from mimic.provenance.call import Call, parse_call
 from mimic.provenance.lock import Lock
 from mimic.provenance.notes import Note, maker_of, read_note, write_notes
+from mimic.provenance.pack_table import read_log, read_row
 from mimic.provenance.process import run_in_group
 from mimic.provenance.records import (
     circumstances_part,
@@ -29,6 +30,9 @@ from mimic.provenance.records import (
 )
 from mimic.provenance.store import RECORD, Store, identity_of, the_store
 from mimic.provenance.submission import check_drift, submitted
+
+# Lines of a log that are shown where the log may lie on another machine.
+TAIL = 20
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -54,13 +58,17 @@ def _run(call: Call, store: Store) -> int:
     with store.lock(identity, waiting=lambda owner: _tell_waiting(call, owner)) as lock:
         hit = _is_hit(call, store, identity)
         if not hit:
+            if call.pack is not None:
+                return _not_packed(call, call.pack, identity)
             status = _work(call, store, identity, lock)
             if status != 0:
                 return status
+        if call.store_only:
+            return 0
         store.link(identity, call.outputs)
     if hit:
-        call.log.parent.mkdir(parents=True, exist_ok=True)
-        call.log.write_text(f"hit: {store.entry(identity)}\n", encoding="utf-8")
+        packed = read_log(call.pack, call.run) if call.pack else ""
+        _write_log(call, f"{packed}hit: {store.entry(identity)}\n")
         call.tell(f"was made before, linked from the store ({identity[:12]})")
     record = read_record(store.entry(identity) / RECORD)
     note = Note(
@@ -94,6 +102,26 @@ def _is_hit(call: Call, store: Store, identity: str) -> bool:
         )
         return False
     return True
+
+
+def _not_packed(call: Call, table: Path, identity: str) -> int:
+    """Say why the store lacks what a pack was to make."""
+    _check_unchanged(call)
+    row = read_row(table, call.run)
+    if row is None or row.identity != identity or row.state != "failed":
+        call.tell(f"{table} doesn't say what became of {identity}; start snakemake again")
+        return 1
+    log = read_log(table, call.run)
+    _write_log(call, log)
+    for line in log.splitlines()[-TAIL:]:
+        call.tell(line)
+    call.tell(f"failed in its pack after {row.seconds} s: {row.said}")
+    return 1
+
+
+def _write_log(call: Call, text: str) -> None:
+    call.log.parent.mkdir(parents=True, exist_ok=True)
+    call.log.write_text(text, encoding="utf-8")
 
 
 def _work(call: Call, store: Store, identity: str, lock: Lock) -> int:

@@ -86,15 +86,17 @@ def job_files(wildcards: Any, input: Any, output: Any, *, root: str, rule: str) 
     """The files of a job for the runner, as canonical JSON; a second param beside ``spec``.
 
     Snakemake leaves a param that is computed from input or output out of its staleness check, so
-    moving the project folder makes nothing stale.
+    moving the project folder makes nothing stale. The input ``pack`` is the table of a pack: what a
+    training is made from is the same in a pack and alone.
     """
+    files: dict[str, Any]
     inputs = {
         name: [paths] if isinstance(paths, str) else list(paths) for name, paths in input.items()
     }
-    run = wildcards.get("run")
-    return canonical_json(
-        {"inputs": inputs, "outputs": list(output), "root": root, "rule": rule, "run": run}
-    )
+    packs = inputs.pop("pack", [])
+    files = {"inputs": inputs, "outputs": list(output), "root": root, "rule": rule}
+    files["run"] = wildcards.get("run")
+    return canonical_json(files | ({"pack": packs[0]} if packs else {}))
 
 
 def use_this_python() -> None:
