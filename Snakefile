@@ -44,6 +44,10 @@ files_of = partial(partial, job_files, root=ROOT)
 wildcard_constraints:
     model="|".join(study.models),
     run="|".join(map(re.escape, study.runs)),
+    series="|".join(map(re.escape, study.series)),
+    split="published-sft|published-preferences",
+    judge="reading|published-sft|published-preferences",
+    by="|/published-sft|/published-preferences",
     context="none|own|human|sketches",
 
 

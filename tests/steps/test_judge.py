@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from mimic.judge import read, train
+from mimic.pairs.published import Split, with_published_roles
 from mimic.step import Job
 from mimic.traits import ALL_PROFILES, TRAITS
 
@@ -30,7 +31,7 @@ WORDS = [
 ]
 SETTINGS = {"judge": {"features": ["tfidf"], "c_values": [1.0, 100.0]}}
 HUMAN = {"corpus_kind": "human"}
-COMPUTE = {"compute": {"threads": 1}, "corpus_kind": "composed"}
+COMPUTE = {"compute": {"threads": 1}, "corpus_kind": "composed", "reference": "T"}
 
 
 def essays_table(copies: int = 4) -> pd.DataFrame:
@@ -209,3 +210,30 @@ def test_sentence_embeddings_train_and_read(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("mimic.judge.read.embedder_folder", lambda: other)
     with pytest.raises(ValueError, match="not the embedder"):
         run_read(tmp_path / "c", tmp_path / "judge", ["x"])
+
+
+def test_a_judge_without_a_reference_part_has_its_cross_validation(tmp_path: Path, judge: Path):
+    table = essays_table()
+    table = table[table["role"] != "T"]
+    settings = SETTINGS | {"reference": "cross-validation"}
+    figure = run_train(tmp_path / "out", write_essays(tmp_path / "essays", table), settings)
+    assert figure["reference"] == figure["cross_validation"]
+    assert figure["reference_name"] == "composed reference, by cross-validation"
+    assert (tmp_path / "out/judge.npz").read_bytes() == (judge / "judge.npz").read_bytes()
+
+
+@pytest.mark.parametrize("split", ["published-sft", "published-preferences"])
+def test_a_judge_that_shares_a_cluster_with_a_training_is_refused(tmp_path: Path, split: Split):
+    table = essays_table()
+    # Two essays of each author, in different places of the file.
+    table["cluster"] = table.index % 100
+    rows = np.random.default_rng(1).permutation(len(table))
+    parted = with_published_roles(table, rows=rows, split=split)
+    trained = set(parted.loc[parted["role"] == "G", "cluster"])
+    assert not trained & set(parted.loc[parted["role"] == "E", "cluster"])
+    assert (parted["role"] == "none").any()
+    settings = SETTINGS | {"reference": "cross-validation"}
+    # As the split itself would have it, the judge would read what the runs learned from.
+    parted["role"] = parted["role"].replace("none", "E")
+    with pytest.raises(ValueError, match="such cluster.s..; the judge would read what it or a run"):
+        run_train(tmp_path / "out", write_essays(tmp_path / "essays", parted), settings)

@@ -12,6 +12,7 @@ import pytest
 
 from mimic.files import write_json
 from mimic.metrics.run import main as run_main
+from mimic.metrics.series import main as series_main
 from mimic.metrics.study import main as study_main
 from mimic.step import Job
 from mimic.traits import TRAITS, balanced_profiles
@@ -109,16 +110,31 @@ def files(tmp_path: Path) -> dict[str, Path]:
     }
 
 
-def run_step(files: dict[str, Path], out: Path, *, method: str) -> dict[str, Any]:
+def run_step(
+    files: dict[str, Path],
+    out: Path,
+    *,
+    method: str,
+    null: int | None = None,
+    items: list[Path] | None = None,
+) -> dict[str, Any]:
     base = method == "base"
     answers = files["base"] if base else files["run"]
     out.mkdir(exist_ok=True)
-    label = f"tiny-{method}"
+    label = f"tiny-{method}" + (f"-null{null}" if null else "")
     job = Job(
         name=f"metrics {label}",
         settings={
             "metrics": {"bootstrap_draws": 200, "permutations": 199},
-            "run": {"label": label, "model": "tiny", "method": method, "seed": 1},
+            "run": {
+                "label": label,
+                "model": "tiny",
+                "method": method,
+                "seed": 1,
+                "series": label,
+                "null": null,
+                "judge": "reading",
+            },
             "contexts": ["none", "own"],
             "generated": [],
             "protocols": [],
@@ -133,6 +149,7 @@ def run_step(files: dict[str, Path], out: Path, *, method: str) -> dict[str, Any
             "generated": [],
             "essays": [files["essays"]],
             "learning": [] if base else [files["learning"]],
+            "trained_items": items or [],
         },
         out=out,
     )
@@ -155,7 +172,6 @@ def test_a_run_and_its_base_in_one_study(files: dict[str, Path], tmp_path: Path)
     assert run["hygiene"] == {"texts": 32}
     baselines = run["baselines"]
     assert baselines["uniform"] == 0.03125
-    assert baselines["null_adapter"] == "not run"
     assert baselines["modal_profile"] == {
         "profile": "O+C+E+A+N+",
         "share_of_essays": 0.06451612903,
@@ -182,7 +198,9 @@ def test_a_run_and_its_base_in_one_study(files: dict[str, Path], tmp_path: Path)
             settings={},
             inputs={
                 "runs": [out / "tiny-base.json", out / "tiny-sft.json"],
+                "series": [],
                 "judge": [files["judge"]],
+                "other_judges": [],
                 "summary": [files["essays"].with_name("summary.json")],
                 "gates": [files["gates"]],
             },
@@ -191,12 +209,88 @@ def test_a_run_and_its_base_in_one_study(files: dict[str, Path], tmp_path: Path)
     )
     study = json.loads((out / "study.json").read_text())
     assert [found["run"] for found in study["runs"]] == ["tiny-base", "tiny-sft"]
+    assert (study["series"], study["family"]["size"]) == ([], 0)
     assert study["corpus"] == {"corpus": "composed"}
     assert study["gates"] == {"passed": True, "gates": [], "reference": None}
     # One of learning, two contexts for each of two runs, one of the judge.
     assert len(study["checks"]) == 6
     assert [check["context"] for check in study["checks"][1:5]] == ["none", "own"] * 2
     assert all(check["passed"] for check in study["checks"])
+
+
+def test_null_adapters_are_compared_and_no_results(files: dict[str, Path], tmp_path: Path) -> None:
+    out = tmp_path / "metrics"
+    for method, null in (("base", None), ("sft", None), ("sft", 1)):
+        run_step(files, out, method=method, null=null)
+    (out / "series").mkdir()
+    series_main(
+        Job(
+            name="series",
+            settings={
+                "metrics": {"bootstrap_draws": 200, "permutations": 199},
+                "series": {
+                    "label": "tiny-sft",
+                    "model": "tiny",
+                    "method": "sft",
+                    "runs": ["tiny-sft-s1", "tiny-sft-s2"],
+                    "nulls": ["tiny-sft-null1-s1"],
+                },
+                "contexts": ["none", "own"],
+                "compared_in": "none",
+            },
+            inputs={
+                # Those of none, then those of own.
+                "answers": [files["run"], files["run"], files["base"], files["base"]],
+                "base_answers": [files["base"], files["base"]],
+                "null_answers": [files["base"]],
+                "probabilities": [files["texts"], files["texts"]],
+                "null_probabilities": [files["texts"]],
+                "trained_items": [],
+                "instrument": [INSTRUMENTS / "mini_ipip.yaml"],
+            },
+            out=out / "series",
+        )
+    )
+    inputs = {
+        "runs": [out / f"tiny-{name}.json" for name in ("base", "sft", "sft-null1")],
+        "series": [out / "series/tiny-sft.json"],
+        "judge": [files["judge"]],
+        "other_judges": [],
+        "summary": [files["essays"].with_name("summary.json")],
+        "gates": [files["gates"]],
+    }
+    study_main(Job(name="study", settings={}, inputs=inputs, out=out))
+    study = json.loads((out / "study.json").read_text())
+    assert [run["run"] for run in study["runs"]] == ["tiny-base", "tiny-sft"]
+    # A null adapter that learned nothing would be no comparison.
+    assert "tiny-sft-null1" in {check["run"] for check in study["checks"]}
+    (series,) = study["series"]
+    none, own = (series["over_seeds"]["questionnaire"][name] for name in ("none", "own"))
+    assert none["reduction"]["value"] > 0.5
+    assert own["reduction"]["value"] == 0
+    compared = series["against_null"]["figures"]["S/|B|"]
+    assert (compared["beyond"], compared["p_value"] <= 0.01) == (1, True)
+    assert series["against_null"]["figures"]["text exact match"]["p_value"] == 1
+    assert study["family"]["size"] == 3
+
+
+def test_a_run_that_trained_on_items_is_measured_on_the_others(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    # Two items of each trait.
+    write_json(tmp_path / "items.json", {"clusters": [f"c{n}" for n in range(10)]})
+    items = [tmp_path / "manifest.json"]
+    run = run_step(files, tmp_path / "trained", method="sft", items=items)
+    whole = run_step(files, tmp_path / "whole", method="sft")
+    assert (run["item_trained"], whole["item_trained"]) == (True, False)
+    assert run["questionnaire"]["own"]["items"] == 10
+    assert whole["questionnaire"]["own"]["items"] == 20
+    # Its base is measured on the same items.
+    base = run["baselines"]["prompt_only"]["questionnaire"]["none"]
+    assert base != whole["baselines"]["prompt_only"]["questionnaire"]["none"]
+    write_json(tmp_path / "items.json", {"clusters": [f"c{n}" for n in range(0, 20, 5)]})
+    with pytest.raises(ValueError, match="all items of openness, so that none is held out"):
+        run_step(files, tmp_path / "out", method="sft", items=items)
 
 
 def test_the_same_input_gives_the_same_bytes(files: dict[str, Path], tmp_path: Path) -> None:

@@ -1,5 +1,11 @@
-from mimic.files import read_jsonl
+from pathlib import Path
+
+import pandas as pd
+
+from mimic.files import read_json, read_jsonl, write_json
 from mimic.pairs import conversations, preferences
+from mimic.pairs.material import PARTS
+from mimic.questionnaire.instruments import load_instrument
 
 SETTINGS = {"pairs": {"rejected_per_chosen": 2}}
 
@@ -22,3 +28,53 @@ def test_no_training_pair_holds_a_validation_essay(make_job, essays_csv):
     held_out = {f"e{n}" for n in range(8, 12)}
     assert len(rows) == 16
     assert not held_out & {row[side] for row in rows for side in ("essay", "rejected_essay")}
+
+
+def test_essays_q_prompts_hold_items_and_the_essay_stays_the_target(make_job, essays_csv, tmp_path):
+    config = Path(__file__).parents[2] / "config"
+    items = load_instrument(config / "instruments/mini_ipip.yaml").items
+    splits = {
+        "clusters": {item.cluster: ("train", "test")[n // 5 % 2] for n, item in enumerate(items)},
+        "item_wordings": {item.text.lower(): ["test", "train", "test", "train"] for item in items},
+    }
+    write_json(tmp_path / "splits.json", splits)
+    job = make_job(
+        settings=SETTINGS | {"answers": "ideal"},
+        inputs={
+            "essays": essays_csv,
+            "splits": tmp_path / "splits.json",
+            "instrument": config / "instruments/mini_ipip.yaml",
+            "rewordings": config / "forms/rewordings.yaml",
+        },
+    )
+    conversations.main(job)
+    rows = read_jsonl(job.out / "train.jsonl")
+    texts = dict(pd.read_csv(essays_csv)[["id", "text"]].to_numpy())
+    given = set()
+    for row in rows:
+        (message,) = row["prompt"]
+        assert message["role"] == "user"
+        ratings = [line for line in message["content"].split("\n") if line.startswith("I ")]
+        assert len(ratings) == sum(splits["clusters"][i.cluster] == "train" for i in items)
+        given |= {line[-1] for line in ratings}
+        assert row["completion"][0]["content"] == texts[row["essay"]]
+    assert given == {"1", "5"}
+    trained = {cluster for cluster, part in splits["clusters"].items() if part == "train"}
+    assert set(read_json(job.out / "items.json")["clusters"]) == trained
+
+
+def test_a_null_adapter_s_rejected_essays_are_drawn_after_the_permutation(make_job, essays_csv):
+    job = make_job(settings=SETTINGS | {"null": 1}, inputs={"essays": essays_csv})
+    preferences.main(job)
+    rows = [row for name in PARTS for row in read_jsonl(job.out / f"{name}.jsonl")]
+    true = dict(pd.read_csv(essays_csv)[["id", "profile"]].to_numpy())
+    given = {row["essay"]: row["profile"] for row in rows}
+    # Over training and validation essays together, each pair by the labels as they are given.
+    assert sorted(given.values()) == sorted(true.values())
+    assert given != true
+    assert {row["rejected_profile"] == given[row["rejected_essay"]] for row in rows} == {True}
+    assert all(row["profile"] != row["rejected_profile"] for row in rows)
+    # No training pair holds a validation essay, whatever its label is now.
+    held_out = {f"e{n}" for n in range(8, 12)}
+    train = read_jsonl(job.out / "train.jsonl")
+    assert not held_out & {row[side] for row in train for side in ("essay", "rejected_essay")}

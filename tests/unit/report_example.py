@@ -11,6 +11,7 @@ import report_example_parts as parts
 from report_example_parts import estimate, nothing
 
 from mimic.files import write_json
+from mimic.stats.multiple import FIGURES
 from mimic.traits import TRAITS
 
 METHODS = ("base", "sft", "dpo", "orpo")
@@ -49,8 +50,18 @@ def example_study(*, kind: str = "composed") -> dict[str, Any]:
             },
             "masked": True,
         },
+        "other_judges": {},
         "gates": parts.gates(),
         "runs": runs,
+        "series": [],
+        "family": {
+            "size": 0,
+            "tests": [
+                {"series": name, "figure": figure, "p_value": None, "adjusted": None}
+                for name in ("tiny-sft", "tiny-dpo", "tiny-orpo")
+                for figure in FIGURES
+            ],
+        },
         "checks": [
             {
                 "run": "tiny-sft-s1",
@@ -82,6 +93,74 @@ def example_study(*, kind: str = "composed") -> dict[str, Any]:
             },
         ],
     }
+
+
+def with_null_adapters() -> dict[str, Any]:
+    """The example with five null adapters of dpo and of sft, and three seeds of dpo."""
+    study = example_study()
+    series, tests = [], []
+    for method, p in (("sft", 0.4), ("dpo", 0.0002)):
+        strong = method == "dpo"
+        figures = {
+            figure: {
+                "run": value,
+                "nulls": nulls,
+                "beyond": 5 if strong else 2,
+                "p_value": p,
+            }
+            for figure, value, nulls in (
+                (FIGURES[0], 0.4 if strong else 40.0, [30.0, 35.0, 42.0, 50.0, 61.0]),
+                (FIGURES[1], EXACT[method], [0.01, 0.02, 0.03, 0.04, 0.05]),
+                (FIGURES[2], 0.279 if strong else 0.0469, [0.03, 0.03, 0.03, 0.03, 0.03]),
+            )
+        }
+        series.append(
+            {
+                "series": f"tiny-{method}",
+                "model": "tiny",
+                "method": method,
+                "runs": [f"tiny-{method}-s1"],
+                "null_adapters": [f"tiny-{method}-null{n}-s1" for n in range(1, 6)],
+                "over_seeds": None,
+                "against_null": {"context": "none", "figures": figures},
+            }
+        )
+        tests += [
+            {"series": f"tiny-{method}", "figure": figure, "p_value": p, "adjusted": 2 * p}
+            for figure in FIGURES
+        ]
+    tests += study["family"]["tests"][-3:]
+    return study | {"series": series, "family": {"size": 6, "tests": tests}}
+
+
+def with_seeds(count: int) -> dict[str, Any]:
+    """The example with so many seeds of sft, of which one is shown."""
+    study = example_study()
+    run = study["runs"][1]
+    part = run["questionnaire"]["none"]
+    kept = ("exact_match", "exact_match_averaged", "mean_auc")
+    over = {name: part[name] for name in kept} | {
+        "spread": part["stability"]["spread"],
+        "reduction": part["stability"]["reduction"],
+        "traits": part["stability"]["traits"],
+        "more_stable": dict.fromkeys(TRAITS, False),
+        "notes": [f"{count} training seeds, which do not vary: 5 are needed"] * (count < 5),
+    }
+    study["series"] = [
+        {
+            "series": "tiny-sft",
+            "model": "tiny",
+            "method": "sft",
+            "runs": [f"tiny-sft-s{n}" for n in range(2, count + 1)] + ["tiny-sft-s1"],
+            "null_adapters": [],
+            "over_seeds": {
+                "questionnaire": dict.fromkeys(("none", "own"), over),
+                "texts": {name: run["texts"][name] for name in ("exact_match", "mean_auc")},
+            },
+            "against_null": None,
+        }
+    ]
+    return study
 
 
 TEMPLATE = Path(__file__).parents[2] / "workflow/mimic/report/page.html.j2"
@@ -138,6 +217,10 @@ def _run(method: str) -> dict[str, Any]:
         "model": "tiny",
         "method": method,
         "seed": 1,
+        "series": f"tiny-{method}",
+        "null": None,
+        "item_trained": False,
+        "judge": "reading",
         "questionnaire": {
             **{context: _questionnaire(method, context) for context in ("none", "own")},
             "human": _about_essays(method),
@@ -158,7 +241,6 @@ def _run(method: str) -> dict[str, Any]:
                 "texts": 0.0,
             },
             "prompt_only": {"questionnaire": {"none": 0.03125, "own": 0.0344}, "texts": 0.0469},
-            "null_adapter": "not run",
         },
         "learning": None if method == "base" else parts.learning(method),
         "hygiene": hygiene,

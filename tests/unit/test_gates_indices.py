@@ -14,7 +14,7 @@ from gated import FORMS, failed
 from mimic.gates import check, human, indices, scoring
 from mimic.gates.gate import counted, equal, figure, span, within_band
 from mimic.gates.settings import GatesSettings
-from mimic.metrics.run import cuts_of
+from mimic.metrics.numbers import cuts_of
 from mimic.respondents.synthetic import PERFECT
 from mimic.stats.bootstrap import Form
 

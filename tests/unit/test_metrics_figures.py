@@ -14,9 +14,9 @@ from synthetic_answers import answers_of, at_random, constant, follows, noisy
 
 from mimic.metrics.answers import Answers, check_same_layout, load_answers
 from mimic.metrics.baselines import by_source, constant_share, modal_profile
+from mimic.metrics.numbers import rounded
 from mimic.metrics.questionnaire import acquiescence, order_asymmetry, questionnaire_figures
 from mimic.metrics.resampling import Resampling
-from mimic.metrics.run import rounded
 from mimic.metrics.study import judge_check, learning_checks, mass_checks
 from mimic.metrics.texts import load_probabilities, text_exact_match, text_figures
 from mimic.traits import TRAITS, Profile, balanced_profiles

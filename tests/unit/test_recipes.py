@@ -80,6 +80,11 @@ def test_a_swept_wording_reaches_the_training_data(study_of) -> None:
         ({"recipes": {"a": {"seeds": [1, 1]}}}, "finetune.recipes.a.seeds names 1 more than once"),
         ({"sweep": {"rank": [4, 4]}}, "finetune.sweep.rank names 4 more than once"),
         ({"recipes": {"a": {"dpo": {"betta": 1}}}}, "finetune.recipes.a.dpo.betta: no such sett"),
+        (
+            {"null_adapters": 5, "sweep": {"rank": [4]}},
+            "finetune = {'null_adapters': 5, 'sweep': {'rank': [4]}}: null_adapters is 5, but the "
+            "recipe sweeps over values",
+        ),
         ({"recipes": {"A b": {}}}, "finetune.recipes.A b = 'A b'"),
     ],
 )
@@ -92,3 +97,78 @@ def test_a_wrong_recipe_is_named(finetune: dict[str, Any], message: str) -> None
 def test_two_runs_of_one_label_are_refused(study_of) -> None:
     with pytest.raises(ValueError, match="two recipes make a run smollm2-sft-rank8-s1"):
         study_of(methods=["sft"], sweep={"rank": [8]}, recipes={"rank8": {"methods": ["sft"]}})
+
+
+def test_null_adapters_stand_beside_each_run(study_of) -> None:
+    study = study_of(methods=["sft", "dpo"], seeds=[1, 2], null_adapters=3)
+    assert list(study.runs)[1:6] == [
+        "smollm2-sft-s1",
+        "smollm2-sft-s2",
+        # The training seeds in turn.
+        "smollm2-sft-null1-s1",
+        "smollm2-sft-null2-s2",
+        "smollm2-sft-null3-s1",
+    ]
+    null, run = study.runs["smollm2-dpo-null2-s2"], study.runs["smollm2-dpo-s2"]
+    assert (null.null, run.null) == (2, None)
+    # Nothing but the labels differs.
+    assert (null.training, null.pairs, null.seed) == (run.training, run.pairs, run.seed)
+    series = study.series["smollm2-dpo"]
+    assert series.runs == ("smollm2-dpo-s1", "smollm2-dpo-s2")
+    assert series.nulls == tuple(f"smollm2-dpo-null{k}-s{s}" for k, s in ((1, 1), (2, 2), (3, 1)))
+    assert series.is_compared
+
+
+def test_a_series_of_one_run_has_nothing_to_compare(study_of) -> None:
+    series = study_of(methods=["sft"], sweep={"rank": [4, 8]}).series
+    assert list(series) == ["smollm2-sft-rank4", "smollm2-sft-rank8"]
+    assert not any(one.is_compared for one in series.values())
+
+
+def test_null_adapters_are_asked_where_they_are_compared(project, monkeypatch) -> None:
+    monkeypatch.chdir(project)
+    values = {
+        "finetune": {"methods": ["sft"], "null_adapters": 1},
+        "questionnaire": {"contexts": ["own", "none", "sketches"]},
+    }
+    study = load_study(values, source="mine.yaml")
+    assert study.contexts_of("smollm2-sft-null1-s1") == ("none",)
+    assert study.contexts_of("smollm2-sft-s1") == ("own", "none", "sketches")
+    values["questionnaire"] = {"contexts": ["human"]}
+    with pytest.raises(ValueError, match="no context of questionnaire.contexts .human. tells a"):
+        load_study(values, source="mine.yaml")
+
+
+def test_training_data_are_an_axis(study_of) -> None:
+    study = study_of(methods=["sft"], data=["essays", "essays-q-ideal", "essays-q-random"])
+    assert {label: run.answers for label, run in study.runs.items()} == {
+        "smollm2-base": None,
+        "smollm2-sft-s1": None,
+        "smollm2-sft-q-ideal-s1": "ideal",
+        "smollm2-sft-q-random-s1": "random",
+    }
+    assert "smollm2-sft-q-ideal" in study.series
+
+
+def test_runs_of_a_published_split_have_judges_of_their_own(project, monkeypatch) -> None:
+    monkeypatch.chdir(project)
+    values = {
+        "finetune": {
+            "methods": ["sft"],
+            "recipes": {"as-published": {"split": "published", "methods": ["sft", "orpo"]}},
+        },
+        "questionnaire": {"contexts": ["none", "human"]},
+    }
+    study = load_study(values, source="mine.yaml")
+    assert {label: run.judge for label, run in study.runs.items()} == {
+        "smollm2-base": "reading",
+        "smollm2-sft-s1": "reading",
+        "smollm2-sft-as-published-s1": "published-sft",
+        "smollm2-orpo-as-published-s1": "published-preferences",
+    }
+    assert study.published_splits == ["published-preferences", "published-sft"]
+    # Essays that others are asked about can be in its training.
+    assert study.contexts_of("smollm2-sft-as-published-s1") == ("none",)
+    values["questionnaire"] = {"contexts": ["human"]}
+    with pytest.raises(ValueError, match="finetune.recipes.as-published.split is published, but"):
+        load_study(values, source="mine.yaml")

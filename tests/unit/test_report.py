@@ -9,8 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_example import described, example_study, write_inputs
+from report_example import (
+    described,
+    example_study,
+    with_null_adapters,
+    with_seeds,
+    write_inputs,
+)
 
+from mimic.report import tables, tables_contrasts
 from mimic.report.build import main
 from mimic.report.facts import holm
 from mimic.report.words import answer, failures
@@ -249,6 +256,96 @@ def _by_chance(run: dict[str, Any]) -> dict[str, Any]:
     return part
 
 
+def test_null_adapters_decide_the_answer() -> None:
+    study = with_null_adapters()
+    found = answer(study)
+    assert found.headline == (
+        "Training on true labels rather than permuted ones made a difference for tiny-dpo. More "
+        "stable than the base in all five traits: tiny-dpo-s1."
+    )
+    points = dict(found.points)
+    assert points["Against null adapters"] == [
+        "tiny-sft: better than each of its null adapters in none of the figures.",
+        "tiny-dpo: better than each of its null adapters in S/|B|, questionnaire exact match and "
+        "text exact match.",
+    ]
+    assert "fixed before the study" in points["What that rests on"][0]
+    assert "6 tests" in points["What that rests on"][0]
+    # What is exploratory is no answer any more.
+    words = " ".join(line for _, lines in found.points for line in lines)
+    assert "Holm" not in words
+    for test in study["family"]["tests"]:
+        test["adjusted"] = None if test["adjusted"] is None else 1.0
+    assert answer(study).headline.startswith("Training on true labels made no difference that")
+
+
+def test_the_page_shows_null_adapters_and_seeds(tmp_path: Path) -> None:
+    study = with_null_adapters()
+    page = (build(tmp_path, study) / "index.html").read_text(encoding="utf-8")
+    reader = Reader(page)
+    assert reader.row("null adapter, tiny-dpo")[1] == "3.0 %|1.0 to 5.0 %|"
+    rows = tables_contrasts.against_null(study).rows
+    assert [[cell.text for cell in row] for row in rows if row[0].text == "tiny-dpo"][1] == [
+        "tiny-dpo",
+        "questionnaire exact match",
+        "61.2\xa0%",
+        "3.0\xa0%",
+        "5 of 5",
+        "p\xa0=\xa00.0002",
+        "p\xa0=\xa00.0004",
+    ]
+    # orpo has none, and no test.
+    assert {row[0].text for row in rows} == {"tiny-sft", "tiny-dpo"}
+    assert "Exact match against chance" in page
+    assert "not run|" not in str(reader.rows)
+    assert "No null adapter" not in " ".join(limits(study, described()))
+    study["series"][0]["null_adapters"] = ["tiny-sft-null1-s1"]
+    assert "fewer than 5 null adapters: 1" in " ".join(limits(study, described()))
+
+
+def test_an_item_trained_run_says_so() -> None:
+    study = with_seeds(3)
+    assert "Items" not in tables.results(study, "none").columns
+    study["runs"][1]["item_trained"] = True
+    study["runs"][1]["questionnaire"]["none"]["items"] = 10
+    table = tables.results(study, "none")
+    base, sft, seeds, dpo = table.rows[:4]
+    place = table.columns.index("Items")
+    assert [row[place].text for row in (base, sft, seeds, dpo)] == ["20", "10", "10", "20"]
+    assert sft[place].details == ("item-trained: held-out items",)
+    assert base[place].details == ()
+    assert {len(row) for row in table.rows} == {len(table.columns)}
+
+
+def test_the_judge_of_a_published_split_shows_its_own_figure(tmp_path: Path) -> None:
+    study = example_study()
+    assert len(tables.judges(study)) == 1
+    figure = copy.deepcopy(study["judge"]) | {"trained_on": {"essays": 207}}
+    study["other_judges"] = {"published-sft": figure}
+    study["runs"][1]["judge"] = "published-sft"
+    # Its texts aren't compared by the judge that read the others'.
+    del study["runs"][1]["questionnaire"]["human"]
+    table = tables.judges(study)[1]
+    assert "reads tiny-sft-s1 and" in table.caption
+    assert "the 207 essays outside" in table.caption
+    assert len(table.rows) == 7
+    assert "judge published-sft" in tables.results(study, "none").rows[1][5].details
+    page = (build(tmp_path, study) / "index.html").read_text(encoding="utf-8")
+    assert "The judge published-sft" in page
+
+
+def test_a_series_of_several_seeds_has_a_row_of_its_own() -> None:
+    for count, note in ((3, True), (5, False)):
+        table = tables.results(with_seeds(count), "none")
+        names = [row[0].text for row in table.rows]
+        assert names[1:3] == ["tiny-sft-s1", f"tiny-sft, over {count} seeds"]
+        row = table.rows[2]
+        assert row[2].text == table.rows[1][2].text
+        assert len(row) == len(table.columns)
+        assert bool(row[0].note) == note
+    assert len(tables.results(with_seeds(3), "own").rows[2]) == 9
+
+
 def test_limits_follow_the_study() -> None:
     study = example_study()
     small = " ".join(limits(study, described()))
@@ -260,13 +357,11 @@ def test_limits_follow_the_study() -> None:
     assert "tiny-dpo-s1: 3 of 32 cells of profile and situation have one text" in small
     assert "no interval here holds it" in small
     assert "leave out what the study can’t vary: format s1 has one instruction wording" in small
-    second = copy.deepcopy(study["runs"][1]) | {"run": "tiny-sft-s2", "seed": 2}
-    study["runs"].append(second)
-    large = " ".join(limits(study, {"models": {"big": {"parameters": 7000}}}))
+    large = " ".join(limits(with_seeds(3), {"models": {"big": {"parameters": 7000}}}))
     assert "million" not in large
     assert "one seed" not in large
-    assert "several seeds" in large
-    assert "no interval here holds it" in large
+    assert "those of rows over seeds do from 5 seeds on" in large
+    assert "those of rows over seeds do." in " ".join(limits(with_seeds(5), described()))
     bare = " ".join(limits(study | {"runs": study["runs"][:1]}, described()))
     assert "no interval here holds it" not in bare
     assert "runs were not tested against each other" in bare

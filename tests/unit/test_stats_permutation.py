@@ -12,6 +12,7 @@ from scipy.stats import kstest, permutation_test
 from mimic.stats.permutation import (
     Alternative,
     hit_counts,
+    null_swap_p,
     permutation_p,
     permuted_hits,
     run_swap_p,
@@ -200,3 +201,48 @@ def test_p_values_are_uniform_when_runs_are_alike() -> None:
         found.append(run_swap_p(*both, lambda s: s.mean(axis=(-2, -1)), permutations=199, seed=n))
     assert kstest(found, "uniform").pvalue > 0.001
     assert 0.015 < np.mean(np.array(found) <= 0.05) < 0.1
+
+
+def mean_share(shares: np.ndarray) -> np.ndarray:
+    return np.asarray(shares.mean(axis=-1))
+
+
+def against_nulls(run: np.ndarray, nulls: np.ndarray, *, seed: int) -> float:
+    return null_swap_p(
+        run, list(nulls), mean_share, alternative="greater", permutations=199, seed=seed
+    )
+
+
+def test_a_run_must_be_beyond_every_one_of_its_null_adapters() -> None:
+    generator = np.random.default_rng(3)
+    nulls = generator.uniform(0, 0.2, (5, 16))
+    run = nulls.mean(axis=0) + 0.5
+    assert against_nulls(run, nulls, seed=1) <= 0.01
+    # One null adapter that does as well as the run says that labels aren't needed for it.
+    nulls[3] = run + generator.normal(0, 0.01, 16)
+    assert against_nulls(run, nulls, seed=1) > 0.1
+    # The p is one-sided: a run that is worse has no small one.
+    assert against_nulls(run - 1, nulls, seed=1) > 0.9
+
+
+def test_adapters_that_differ_for_no_reason_pass_as_seldom_as_one_is_the_best_of_six() -> None:
+    # Each adapter has a level of its own in all profiles; the run is one more of them.
+    largest, pooled = [], []
+    for n in range(300):
+        generator = np.random.default_rng(n)
+        shares = generator.normal(0.3, 0.1, (6, 1)) + generator.normal(0, 0.05, (6, 16))
+        run, nulls = shares[0], shares[1:]
+        largest.append(against_nulls(run, nulls, seed=n))
+        pooled.append(
+            run_swap_p(
+                run,
+                nulls.mean(axis=0),
+                mean_share,
+                alternative="greater",
+                permutations=199,
+                seed=n,
+            )
+        )
+    assert np.mean(np.array(largest) <= 0.05) < 1 / 6 + 3 * math.sqrt(5 / 36 / 300)
+    # Against their mean, chance differences of adapters would pass for an effect of the labels.
+    assert np.mean(np.array(pooled) <= 0.05) > 0.35

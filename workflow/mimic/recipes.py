@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mimic.finetune.settings import DpoSettings, OrpoSettings, SftSettings, TrainingSettings
 from mimic.pairs.settings import PairsSettings
 from mimic.settings import Settings
 
 Method = Literal["sft", "dpo", "orpo"]
+Split = Literal["roles", "published"]
+Data = Literal["essays", "essays-q-ideal", "essays-q-random"]
 
 
 class SweepSettings(Settings):
@@ -49,7 +51,39 @@ class RecipeSettings(Settings):
     pairs: PairsSettings | None = Field(
         None, description="Training data of these runs; null for the study's section `pairs`."
     )
+    data: tuple[Data, ...] = Field(
+        ("essays",),
+        min_length=1,
+        description="What prompts of training hold besides target and request, a run for each: "
+        "nothing, or items of the study's questionnaire with answers of the essay's author "
+        "(Essays+Q), made from the author's labels (essays-q-ideal) or randomised on the labels' "
+        "side (essays-q-random).",
+    )
+    split: Split = Field(
+        "roles",
+        description="Which essays are trained on: those of role G (roles), or as published: 80 % "
+        "by seed 42 for SFT, the first 90 % of the rows for DPO and ORPO. Texts of published runs "
+        "are read by a judge of their split, which learns from the essays outside of it.",
+    )
     sweep: SweepSettings = Field(SweepSettings(), description="Values that are tried.")
+    null_adapters: int = Field(
+        0,
+        ge=0,
+        le=100,
+        description="So many runs of each model and method beside the others, trained in the same "
+        "steps on essays whose label vectors are permuted; a full study has at least 5. 0 trains "
+        "none.",
+    )
+
+    @model_validator(mode="after")
+    def _swept_values_are_no_claim(self) -> RecipeSettings:
+        if self.null_adapters and any(values for _, values in self.sweep):
+            raise ValueError(
+                f"null_adapters is {self.null_adapters}, but the recipe sweeps over values; null "
+                "adapters belong to what a study claims: give the winner a recipe of its own, with "
+                "null_adapters there"
+            )
+        return self
 
 
 RecipeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]
@@ -84,6 +118,10 @@ class Run:
 
     Attributes
     ----------
+    series
+        What its label is without null adapter and seed: runs of one series differ in these alone.
+    null
+        The number of its permutation of the labels, from 1; None for a run on true labels.
     recipe
         Name of its recipe; None for that of the section itself, and for a base run.
     swept
@@ -92,16 +130,36 @@ class Run:
         Settings of its method, swept values among them; None for a base run.
     pairs
         Settings of its training data; None for a base run.
+    data
+        What its training prompts hold.
+    split
+        Where its training essays come from.
     """
 
     label: str
     model: str
     method: str
     seed: int
+    series: str
+    null: int | None = None
     recipe: str | None = None
     swept: tuple[tuple[str, Any], ...] = ()
     training: TrainingSettings | None = None
     pairs: PairsSettings | None = None
+    data: Data = "essays"
+    split: Split = "roles"
+
+    @property
+    def judge(self) -> str:
+        """The judge of its texts: ``reading``, or that of its published split, by its name."""
+        if self.split == "roles":
+            return "reading"
+        return "published-sft" if self.method == "sft" else "published-preferences"
+
+    @property
+    def answers(self) -> str | None:
+        """How answers in its training prompts are made; None where they hold no items."""
+        return None if self.data == "essays" else self.data.removeprefix("essays-q-")
 
     @property
     def is_base(self) -> bool:
@@ -112,6 +170,48 @@ class Run:
     def pairs_kind(self) -> str:
         """What its method is trained on: ``conversations`` or ``preferences``."""
         return "conversations" if self.method == "sft" else "preferences"
+
+
+@dataclass(frozen=True)
+class Series:
+    """Runs that are trained alike but for the seed, and their null adapters.
+
+    Attributes
+    ----------
+    label
+        As `Run.series`.
+    runs, nulls
+        Labels of the runs, one for each seed, and of the null adapters.
+    """
+
+    label: str
+    model: str
+    method: str
+    runs: tuple[str, ...]
+    nulls: tuple[str, ...]
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether there is more to say of it than of its one run."""
+        return len(self.runs) > 1 or bool(self.nulls)
+
+
+def list_series(runs: Mapping[str, Run]) -> dict[str, Series]:
+    """The series of trained runs by label, in the order of the runs."""
+    found: dict[str, list[Run]] = {}
+    for run in runs.values():
+        if not run.is_base:
+            found.setdefault(run.series, []).append(run)
+    return {
+        label: Series(
+            label=label,
+            model=own[0].model,
+            method=own[0].method,
+            runs=tuple(run.label for run in own if run.null is None),
+            nulls=tuple(run.label for run in own if run.null is not None),
+        )
+        for label, own in found.items()
+    }
 
 
 def list_runs(
@@ -126,7 +226,7 @@ def list_runs(
     """
     runs = []
     for model in models:
-        runs.append(Run(f"{model}-base", model, "base", 0))
+        runs.append(Run(f"{model}-base", model, "base", 0, series=f"{model}-base"))
         for name, recipe in finetune.named():
             if recipe.models is None or model in recipe.models:
                 runs += _runs_of(recipe, name=name, model=model, pairs=recipe.pairs or pairs)
@@ -142,21 +242,35 @@ def _runs_of(
 ) -> Iterator[Run]:
     for method in recipe.methods:
         training: TrainingSettings = getattr(recipe, method)
-        for swept in _combinations(recipe.sweep, training):
+        combinations = _combinations(recipe.sweep, training)
+        for swept, data in itertools.product(combinations, recipe.data):
             marks = [_mark(key, value, recipe.sweep) for key, value in swept.items()]
-            for seed in recipe.seeds:
-                parts = [model, method, *([name] if name else []), *marks, f"s{seed}"]
-                request = {key: value for key, value in swept.items() if key == "request"}
+            marks += [] if data == "essays" else [data.removeprefix("essays-")]
+            series = "-".join([model, method, *([name] if name else []), *marks])
+            request = {key: value for key, value in swept.items() if key == "request"}
+            for null, seed in _repetitions(recipe):
                 yield Run(
-                    label="-".join(parts),
+                    label="-".join([series, *([f"null{null}"] if null else []), f"s{seed}"]),
                     model=model,
                     method=method,
                     seed=seed,
+                    series=series,
+                    null=null,
                     recipe=name,
                     swept=tuple(swept.items()),
                     training=_with_swept(training, swept),
                     pairs=pairs.model_copy(update=request),
+                    data=data,
+                    split=recipe.split,
                 )
+
+
+def _repetitions(recipe: RecipeSettings) -> Iterator[tuple[int | None, int]]:
+    """Null adapter and training seed of each run; null adapters take the seeds in turn."""
+    for seed in recipe.seeds:
+        yield None, seed
+    for number in range(recipe.null_adapters):
+        yield number + 1, recipe.seeds[number % len(recipe.seeds)]
 
 
 def _combinations(sweep: SweepSettings, training: TrainingSettings) -> Iterator[dict[str, Any]]:

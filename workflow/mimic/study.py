@@ -21,7 +21,7 @@ from mimic.metrics.settings import MetricsSettings
 from mimic.models.settings import ModelSettings
 from mimic.pairs.settings import PairsSettings
 from mimic.questionnaire.settings import QuestionnaireSettings
-from mimic.recipes import FinetuneSettings, Run, list_runs
+from mimic.recipes import FinetuneSettings, Run, Series, list_runs, list_series
 from mimic.report.settings import ReportSettings
 from mimic.settings import Settings, parse_settings
 from mimic.writing.settings import WritingSettings
@@ -81,6 +81,7 @@ class StudySettings(Settings):
                 "methods": recipe.methods,
                 "models": recipe.models or (),
                 "seeds": recipe.seeds,
+                "data": recipe.data,
             }
             listed |= {f"{prefix}.{key}": values for key, values in lists.items()}
             listed |= {f"{prefix}.sweep.{key}": values for key, values in recipe.sweep}
@@ -97,6 +98,30 @@ class StudySettings(Settings):
                 raise ValueError(
                     f"{_recipe_key(name)}.models names {model!r}, which is none of the study's "
                     f"models ({', '.join(self.models)}); name one of them, or add it to models"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _null_adapters_are_asked(self) -> StudySettings:
+        contexts = self.questionnaire.contexts
+        for name, recipe in self.finetune.named():
+            if recipe.null_adapters and not {"none", "own"} & set(contexts):
+                raise ValueError(
+                    f"{_recipe_key(name)}.null_adapters is {recipe.null_adapters}, but no context "
+                    f"of questionnaire.contexts ({', '.join(contexts)}) tells a target, in which "
+                    "they could be compared; add none"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _published_runs_are_asked(self) -> StudySettings:
+        contexts = self.questionnaire.contexts
+        for name, recipe in self.finetune.named():
+            if recipe.split == "published" and set(contexts) == {"human"}:
+                raise ValueError(
+                    f"{_recipe_key(name)}.split is published, but questionnaire.contexts holds "
+                    "human alone, in which such runs aren't asked: essays that others are asked "
+                    "about can be in their training; add none"
                 )
         return self
 
@@ -152,6 +177,29 @@ class Study:
     def base_of(self, run: str) -> str:
         """Label of the run of the same model that nothing was trained for."""
         return f"{self.runs[run].model}-base"
+
+    @property
+    def series(self) -> dict[str, Series]:
+        """The trained runs by series."""
+        return list_series(self.runs)
+
+    @property
+    def published_splits(self) -> list[str]:
+        """The published splits that runs train on, by the names of their judges."""
+        return sorted({run.judge for run in self.runs.values()} - {"reading"})
+
+    def contexts_of(self, run: str) -> tuple[str, ...]:
+        """The contexts that a run is asked in.
+
+        A null adapter only in the one that it is compared in; a run of a published split not about
+        essays, for those that are held out from others can be in its training.
+        """
+        contexts = self.settings.questionnaire.contexts
+        if self.runs[run].split == "published":
+            contexts = tuple(context for context in contexts if context != "human")
+        if self.runs[run].null is None:
+            return contexts
+        return ("none",) if "none" in contexts else ("own",)
 
     @property
     def corpus_kind(self) -> str:

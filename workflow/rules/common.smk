@@ -71,7 +71,58 @@ def pairs_spec(wildcards):
     """What a run's training data depend on; runs that need the same find them in the store."""
     run = study.runs[wildcards.run]
     settings = {"pairs": run.pairs.model_dump(mode="json")}
-    return spec(f"pairs.{run.pairs_kind}", group="data", settings=settings)
+    if run.null is not None:
+        settings["null"] = run.null
+    if run.answers is None:
+        return spec(f"pairs.{run.pairs_kind}", group="data", settings=settings)
+    return spec(
+        f"pairs.{run.pairs_kind}",
+        group="data",
+        settings=settings | {"answers": run.answers},
+        sources={"instrument": INSTRUMENT, "rewordings": REWORDINGS},
+    )
+
+
+def essays_by(judge):
+    """The essays with the roles that hold for a judge, and for the runs whose texts it reads."""
+    folder = "essays" if judge == "reading" else f"pairs/{judge}"
+    return f"{ROOT}/{folder}/essays.csv"
+
+
+def read_by(judge, *runs):
+    """What a judge makes of the texts of runs; those of its own lie in their folder itself."""
+    own = {run: study.runs[run].judge == judge for run in runs}
+    folders = [run if own[run] else f"{run}/{judge}" for run in runs]
+    return [f"{ROOT}/judge/texts/{folder}/probabilities.csv" for folder in folders]
+
+
+def judge_of(wildcards):
+    """The judge that reads: the one that the path names, or the run's own."""
+    return wildcards.by[1:] or study.runs[wildcards.run].judge
+
+
+def judge_spec(wildcards):
+    """What a judge depends on; that of a published split has no essays left for a reference."""
+    return spec(
+        "judge.train",
+        group="measure",
+        settings={
+            **study.slice("judge", "compute"),
+            "corpus_kind": study.corpus_kind,
+            "reference": "T" if wildcards.judge == "reading" else "cross-validation",
+        },
+        sources={"trait_words": TRAIT_WORDS},
+    )
+
+
+def in_prompts(path):
+    """A file that training data depend on where prompts hold items (Essays+Q)."""
+    return lambda wildcards: path if study.runs[wildcards.run].answers else []
+
+
+def items_of(run):
+    """What says which items a run trains on; nothing where it trains on none."""
+    return f"{ROOT}/pairs/{run}/manifest.json" if study.runs[run].answers else []
 
 
 def forms_settings():
@@ -239,10 +290,12 @@ def generated_spec(wildcards):
     )
 
 
-def generated_contexts():
-    """The contexts whose answers in words a study needs: those with a target."""
+def generated_contexts(run):
+    """The contexts whose answers in words are needed: those with a target; of no null adapter."""
     settings = study.settings.questionnaire
     needed = {"released", "corrected"} & set(settings.protocols)
+    if study.runs[run].null is not None:
+        return []
     return [c for c in settings.contexts if c in ("none", "own")] if needed else []
 
 
@@ -250,13 +303,13 @@ def generated_of(run):
     """The answers of a run in words, one manifest for each context that has them."""
     return [
         f"{ROOT}/questionnaire/generated/{context}/{run}/manifest.json"
-        for context in generated_contexts()
+        for context in generated_contexts(run)
     ]
 
 
-def answers_of(run):
-    """The answers of a run, one manifest for each context."""
-    contexts = study.settings.questionnaire.contexts
+def answers_of(run, contexts=None):
+    """The answers of a run, one manifest for each context, its own or those that are named."""
+    contexts = study.contexts_of(run) if contexts is None else contexts
     return [f"{ROOT}/questionnaire/{context}/{run}/manifest.json" for context in contexts]
 
 
@@ -279,10 +332,50 @@ def metrics_spec(wildcards):
                 "model": run.model,
                 "method": run.method,
                 "seed": run.seed,
+                "series": run.series,
+                "null": run.null,
+                "judge": run.judge,
             },
-            "contexts": list(study.settings.questionnaire.contexts),
-            "generated": generated_contexts(),
+            "contexts": list(study.contexts_of(run.label)),
+            "generated": generated_contexts(run.label),
             "protocols": [p for p in study.settings.questionnaire.protocols if p != "likelihood"],
+            **study.slice("metrics"),
+        },
+        sources={"instrument": INSTRUMENT},
+    )
+
+
+def told_contexts():
+    """The contexts in which runs are told a target."""
+    return [c for c in study.settings.questionnaire.contexts if c in ("none", "own")]
+
+
+def series_answers(series):
+    """The answers of a series by context, within a context by run."""
+    return [
+        manifest
+        for context in told_contexts()
+        for run in study.series[series].runs
+        for manifest in answers_of(run, [context])
+    ]
+
+
+def series_spec(wildcards):
+    """What the figures of a series depend on."""
+    series = study.series[wildcards.series]
+    return spec(
+        "metrics.series",
+        group="measure",
+        settings={
+            "series": {
+                "label": series.label,
+                "model": series.model,
+                "method": series.method,
+                "runs": list(series.runs),
+                "nulls": list(series.nulls),
+            },
+            "contexts": told_contexts(),
+            "compared_in": study.contexts_of(series.nulls[0])[0] if series.nulls else None,
             **study.slice("metrics"),
         },
         sources={"instrument": INSTRUMENT},

@@ -1,5 +1,5 @@
 # essays: a corpus (and the patterns of the local moderation filter)
-#   -> essays/  essays.csv (checked, with roles), rejected.csv (with reasons), summary.json
+#   -> essays/  essays.csv (checked, with roles), file_order.csv, rejected.csv (with reasons), summary.json
 # Steps: mimic.essays.prepare
 
 
@@ -9,6 +9,7 @@ rule essays:
     output:
         manifest=f"{ROOT}/essays/manifest.json",
         essays=f"{ROOT}/essays/essays.csv",
+        order=f"{ROOT}/essays/file_order.csv",
         rejected=f"{ROOT}/essays/rejected.csv",
         summary=f"{ROOT}/essays/summary.json",
     log:

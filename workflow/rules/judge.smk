@@ -1,57 +1,52 @@
 # judge: essays of role E
-#   -> judge/reading/  the reading judge and its own figure
-# judge: the reading judge, a run's texts
-#   -> judge/texts/{run}/  probabilities.csv
+#   -> judge/{judge}/  the reading judge and its own figure; one more for each published split
+# judge: the judge, a run's texts
+#   -> judge/texts/{run}/  probabilities.csv; those of a base also by the judge of a published split
 # Steps: mimic.judge.train, mimic.judge.read
 
 
 rule judge_train:
     input:
-        essays=f"{ROOT}/essays/essays.csv",
+        essays=lambda w: essays_by(w.judge),
         trait_words=ancient(TRAIT_WORDS),
     output:
-        manifest=f"{ROOT}/judge/reading/manifest.json",
-        figure=f"{ROOT}/judge/reading/figure.json",
+        manifest=f"{ROOT}/judge/{{judge}}/manifest.json",
+        figure=f"{ROOT}/judge/{{judge}}/figure.json",
     log:
-        f"{ROOT}/logs/judge/reading.log",
+        f"{ROOT}/logs/judge/{{judge}}.log",
     benchmark:
-        f"{ROOT}/benchmarks/judge/reading.tsv"
+        f"{ROOT}/benchmarks/judge/{{judge}}.tsv"
     threads: study.settings.compute.threads
     resources:
         mem_mb=3000,
         runtime=60,
     params:
-        name="judge reading",
-        spec=spec(
-            "judge.train",
-            group="measure",
-            settings={**study.slice("judge", "compute"), "corpus_kind": study.corpus_kind},
-            sources={"trait_words": TRAIT_WORDS},
-        ),
+        name="judge {judge}",
+        spec=judge_spec,
         files=files_of(rule="judge_train"),
     message:
-        "judge: training the reading judge on essays of role E"
+        "judge: training the judge {wildcards.judge} on essays of role E"
     shell:
         RUN
 
 
 rule judge_read:
     input:
-        judge=f"{ROOT}/judge/reading/manifest.json",
+        judge=lambda w: f"{ROOT}/judge/{judge_of(w)}/manifest.json",
         texts=f"{ROOT}/writing/{{run}}/texts.csv",
         trait_words=ancient(TRAIT_WORDS),
     output:
-        probabilities=f"{ROOT}/judge/texts/{{run}}/probabilities.csv",
+        probabilities=f"{ROOT}/judge/texts/{{run}}{{by}}/probabilities.csv",
     log:
-        f"{ROOT}/logs/judge/texts/{{run}}.log",
+        f"{ROOT}/logs/judge/texts/{{run}}{{by}}.log",
     benchmark:
-        f"{ROOT}/benchmarks/judge/texts/{{run}}.tsv"
+        f"{ROOT}/benchmarks/judge/texts/{{run}}{{by}}.tsv"
     threads: study.settings.compute.threads
     resources:
         mem_mb=3000,
         runtime=60,
     params:
-        name="judge texts of {run}",
+        name="judge texts of {run}{by}",
         spec=spec(
             "judge.read",
             group="measure",

@@ -1,21 +1,24 @@
 # metrics: answers, judged texts, learning; only once the gates have passed
 #   -> metrics/{run}.json
-# metrics: the runs' metrics, the judge's figure, the corpus summary, the gates
+# metrics_series: answers and judged texts of runs that differ in their seed, and of their null adapters
+#   -> metrics/series/{series}.json
+# metrics: the runs' metrics, those of series, the judge's figure, the corpus summary, the gates
 #   -> metrics/study.json
-# Steps: mimic.metrics.run, mimic.metrics.study
+# Steps: mimic.metrics.run, mimic.metrics.series, mimic.metrics.study
 
 
 rule metrics_run:
     input:
         answers=lambda w: answers_of(w.run),
-        base_answers=lambda w: answers_of(study.base_of(w.run)),
-        probabilities=f"{ROOT}/judge/texts/{{run}}/probabilities.csv",
-        base_probabilities=lambda w: f"{ROOT}/judge/texts/{study.base_of(w.run)}/probabilities.csv",
+        base_answers=lambda w: answers_of(study.base_of(w.run), study.contexts_of(w.run)),
+        probabilities=lambda w: read_by(study.runs[w.run].judge, w.run),
+        base_probabilities=lambda w: read_by(study.runs[w.run].judge, study.base_of(w.run)),
         hygiene=f"{ROOT}/writing/{{run}}/hygiene.json",
         generated=lambda w: generated_of(w.run),
         instrument=ancient(INSTRUMENT),
         essays=f"{ROOT}/essays/essays.csv",
         learning=learning_of,
+        trained_items=lambda w: items_of(w.run),
         gates=f"{ROOT}/gates/gates.json",
     output:
         metrics=f"{ROOT}/metrics/{{run}}.json",
@@ -37,10 +40,56 @@ rule metrics_run:
         RUN
 
 
+rule metrics_series:
+    input:
+        answers=lambda w: series_answers(w.series),
+        base_answers=lambda w: answers_of(f"{study.series[w.series].model}-base", told_contexts()),
+        null_answers=lambda w: [
+            manifest for null in study.series[w.series].nulls for manifest in answers_of(null)
+        ],
+        probabilities=lambda w: [
+            path
+            for run in study.series[w.series].runs
+            for path in read_by(study.runs[run].judge, run)
+        ],
+        null_probabilities=lambda w: [
+            path
+            for run in study.series[w.series].nulls
+            for path in read_by(study.runs[run].judge, run)
+        ],
+        trained_items=lambda w: items_of(study.series[w.series].runs[0]),
+        instrument=ancient(INSTRUMENT),
+        gates=f"{ROOT}/gates/gates.json",
+    output:
+        metrics=f"{ROOT}/metrics/series/{{series}}.json",
+    log:
+        f"{ROOT}/logs/metrics/series/{{series}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/metrics/series/{{series}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        name="metrics of the series {series}",
+        spec=series_spec,
+        files=files_of(rule="metrics_series"),
+    message:
+        "metrics: {wildcards.series} over its seeds and against its null adapters"
+    shell:
+        RUN
+
+
 rule metrics_study:
     input:
         runs=expand(f"{ROOT}/metrics/{{run}}.json", run=study.runs),
+        series=[
+            f"{ROOT}/metrics/series/{one.label}.json"
+            for one in study.series.values()
+            if one.is_compared
+        ],
         judge=f"{ROOT}/judge/reading/manifest.json",
+        other_judges=expand(f"{ROOT}/judge/{{split}}/figure.json", split=study.published_splits),
         summary=f"{ROOT}/essays/summary.json",
         gates=f"{ROOT}/gates/gates.json",
     output:

@@ -9,7 +9,7 @@ rule report:
         logs=[
             f"{ROOT}/finetune/{run.label}/training_log.csv"
             for run in study.runs.values()
-            if not run.is_base
+            if not run.is_base and run.null is None
         ],
         template=ancient(TEMPLATE),
     output:

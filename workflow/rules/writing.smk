@@ -7,7 +7,7 @@ rule writing:
     input:
         model=lambda w: f"{ROOT}/models/{study.runs[w.run].model}/manifest.json",
         adapter=adapter_of,
-        essays=f"{ROOT}/essays/essays.csv",
+        essays=lambda w: essays_by(study.runs[w.run].judge),
         trait_words=ancient(TRAIT_WORDS),
     output:
         manifest=f"{ROOT}/writing/{{run}}/manifest.json",

@@ -4,7 +4,7 @@ Reads
     ``corpus``: the CSV file (none for a data set of the hub); ``moderation``: the list of patterns
     (only where it is the filter).
 Writes
-    ``essays.csv``, ``rejected.csv``, ``summary.json``.
+    ``essays.csv``, ``file_order.csv``, ``rejected.csv``, ``summary.json``.
 """
 
 from __future__ import annotations
@@ -79,6 +79,9 @@ def main(job: Job) -> None:
     )
     table = _table(essays, clusters, role, validation)
     _write_csv(job.out / "essays.csv", table)
+    # By itself: rows in another order leave all that doesn't go by it as it is.
+    order = pd.DataFrame({"id": [e.id for e in essays], "row": [e.row for e in essays]})
+    _write_csv(job.out / "file_order.csv", order.sort_values("row"))
     _write_csv(job.out / "rejected.csv", pd.DataFrame(rejected, columns=list(Rejected._fields)))
     summary = {
         **_origin(settings.source, corpus),

@@ -31,7 +31,9 @@ def main(job: Job) -> None:
     threads = job.parse(ComputeSettings, "compute").threads
     essays_file = job.input("essays")
     essays = read_table(essays_file, columns=["text", "cluster", "role", *TRAITS])
-    check_roles(essays, essays_file)
+    # The judge of a published split has no essays left but those that it learns from.
+    crossed = job.settings["reference"] == "cross-validation"
+    check_roles(essays, essays_file, reference=not crossed)
     training, reference = (essays[essays["role"] == role] for role in ("E", "T"))
     seen, deleted = masked_texts(
         [*training["text"], *reference["text"]],
@@ -70,9 +72,18 @@ def main(job: Job) -> None:
         seed=settings.seed,
     )
 
-    if classifier.features == "tfidf":
-        held_out["tfidf"], _ = count_terms(seen[count:], terms)
-    reference_probabilities = classifier.probabilities(held_out[classifier.features])
+    if crossed:
+        own_figure = checked
+    else:
+        if classifier.features == "tfidf":
+            held_out["tfidf"], _ = count_terms(seen[count:], terms)
+        own_figure = reading_figure(
+            high=_high(reference),
+            probabilities=classifier.probabilities(held_out[classifier.features]),
+            clusters=reference["cluster"].to_numpy(),
+            folds=np.zeros(len(reference), dtype=int),
+            seed=settings.seed,
+        )
     controls = deletion_probabilities(deleted[:count], corpus.high, folds)
     figure = {
         "trained_on": {
@@ -88,14 +99,9 @@ def main(job: Job) -> None:
             for c in classifier.selection
         ],
         "cross_validation": checked,
-        "reference": reading_figure(
-            high=_high(reference),
-            probabilities=reference_probabilities,
-            clusters=reference["cluster"].to_numpy(),
-            folds=np.zeros(len(reference), dtype=int),
-            seed=settings.seed,
-        ),
-        "reference_name": f"{job.settings['corpus_kind']} reference",
+        "reference": own_figure,
+        "reference_name": f"{job.settings['corpus_kind']} reference"
+        + (", by cross-validation" if crossed else ""),
         "majority_accuracy": {
             trait: float(max(share, 1 - share))
             for trait, share in zip(TRAITS, corpus.high.mean(axis=0), strict=True)
@@ -115,15 +121,27 @@ def main(job: Job) -> None:
     )
 
 
-def check_roles(essays: pd.DataFrame, source: Path) -> None:
+def check_roles(essays: pd.DataFrame, source: Path, *, reference: bool = True) -> None:
     """Check that there are essays of roles E and T and that no cluster of E has another role.
+
+    Parameters
+    ----------
+    essays
+        The table of essays.
+    source
+        Its file.
+    reference
+        Whether essays of role T are needed.
 
     Raises
     ------
     ValueError
         If not; the message names `source`.
     """
-    for role, use in (("E", "the judge learns from them"), ("T", "they are its reference")):
+    uses = {"E": "the judge learns from them", "T": "they are its reference"}
+    for role, use in uses.items():
+        if role == "T" and not reference:
+            continue
         if not (essays["role"] == role).any():
             raise ValueError(
                 f"{source}: no essays of role {role}, but {use}; "

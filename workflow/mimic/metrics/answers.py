@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from mimic.files import read_json
 from mimic.stats.bootstrap import Form, Item
 from mimic.traits import TRAITS, Profile, design_matrix
 
@@ -115,6 +118,42 @@ def load_answers(path: Path) -> Answers:
         mass=numbers[:, 5].reshape(shape),
         raw=numbers[:, 6].reshape(shape),
         y=numbers[:, 7].reshape(shape),
+    )
+
+
+def held_out(answers: Answers, trained: Collection[str]) -> Answers:
+    """The answers to items of clusters that the run wasn't trained on.
+
+    Raises
+    ------
+    ValueError
+        If a trait has no such item.
+    """
+    kept = [n for n, item in enumerate(answers.items) if item.cluster not in trained]
+    items = tuple(answers.items[n] for n in kept)
+    lacking = [trait for trait in TRAITS if trait not in {item.trait for item in items}]
+    if lacking:
+        raise ValueError(
+            f"the run trained on all items of {lacking[0]}, so that none is held out; ask a longer "
+            "questionnaire.instrument"
+        )
+    return dataclasses.replace(
+        answers,
+        items=items,
+        variants=answers.variants[:, kept],
+        options=answers.options[:, :, kept],
+        mass=answers.mass[:, :, kept],
+        raw=answers.raw[:, :, kept],
+        y=answers.y[:, :, kept],
+    )
+
+
+def trained_items(manifests: Sequence[Path]) -> frozenset[str]:
+    """The item clusters that a run trained on, from its training data; none without Essays+Q."""
+    return frozenset(
+        cluster
+        for manifest in manifests
+        for cluster in read_json(manifest.with_name("items.json"))["clusters"]
     )
 
 

@@ -34,7 +34,7 @@ def contrast_figures(
     """
     figures = {
         "exact_match": _contrast(
-            _hits(run, cut), _hits(base, cut), lambda shares: shares.mean(axis=-1), resampling
+            hits_of(run, cut), hits_of(base, cut), lambda shares: shares.mean(axis=-1), resampling
         )
     }
     if len(run.forms) > 1:
@@ -72,10 +72,10 @@ def text_contrast(run: pd.DataFrame, base: pd.DataFrame, resampling: Resampling)
         reason = "no profile has texts of both runs that are not copied"
         return {"exact_match": {"difference": None, "p_value": None, "reason": reason}}
     own, other = (found.loc[both].to_numpy(dtype=np.float64) for found in (first, second))
-    return {"exact_match": _contrast(own, other, _share, resampling)}
+    return {"exact_match": _contrast(own, other, share_of_texts, resampling)}
 
 
-def _share(parts: np.ndarray) -> np.ndarray:
+def share_of_texts(parts: np.ndarray) -> np.ndarray:
     """Hits over texts, from both by profile: shape (…, profiles, 2) → (…,)."""
     hits, texts = np.moveaxis(parts.sum(axis=-2), -1, 0)
     return np.asarray(hits / texts)
@@ -91,7 +91,7 @@ def _contrast(first: np.ndarray, second: np.ndarray, figure: Any, resampling: Re
     return {"difference": own - other, "p_value": p_value}
 
 
-def _hits(answers: Answers, cut: np.ndarray) -> np.ndarray:
+def hits_of(answers: Answers, cut: np.ndarray) -> np.ndarray:
     """Share of each profile's forms whose five decisions all fit, shape (profiles,)."""
     scores = trait_scores(answers.y, answers.item_traits)[0]
     return np.asarray(((scores >= cut) == answers.targets[:, None]).all(axis=2).mean(axis=1))

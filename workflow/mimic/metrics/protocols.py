@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -57,6 +57,7 @@ def generated_figures(
     *,
     cuts: Mapping[str, np.ndarray],
     resampling: Resampling,
+    trained: Collection[str] = (),
 ) -> dict[str, Any]:
     """The figures of each protocol, from one set of answers.
 
@@ -73,6 +74,8 @@ def generated_figures(
         By name, for each trait, shape (5,), the published one among them.
     resampling
         Draws, permutations and seed.
+    trained
+        Item clusters that the run trained on; answers to their items are left out.
 
     Raises
     ------
@@ -83,6 +86,7 @@ def generated_figures(
     missing = [column for column in _COLUMNS if column not in table]
     if missing:
         raise ValueError(f"{path}: no column {', '.join(missing)}; answer again")
+    table = table[~table["cluster"].isin(set(trained))]
     labels = sorted({Profile.parse(label) for label in table["profile"]}, reverse=True)
     forms = [
         Form(form, name, "published", "published")

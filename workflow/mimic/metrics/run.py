@@ -5,27 +5,23 @@ The run's answers are compared with those of its untrained model; a base run has
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-
 from mimic.files import read_json, write_json
-from mimic.metrics.answers import check_same_layout, load_answers
+from mimic.metrics.answers import check_same_layout, held_out, load_answers, trained_items
 from mimic.metrics.baselines import by_source, constant_share, modal_profile
 from mimic.metrics.contrasts import contrast_figures, text_contrast
-from mimic.metrics.protocols import PUBLISHED_CUT, generated_figures
+from mimic.metrics.numbers import cuts_of, rounded
+from mimic.metrics.protocols import generated_figures
 from mimic.metrics.questionnaire import exact_match, questionnaire_figures
 from mimic.metrics.reliability import reliability_figures, scale_figures
 from mimic.metrics.sensitivity import coherence_figures
 from mimic.metrics.settings import MetricsSettings
 from mimic.metrics.texts import load_probabilities, text_exact_match, text_figures
 from mimic.progress import say
-from mimic.questionnaire.instruments import Instrument, cuts, load_instrument
+from mimic.questionnaire.instruments import load_instrument
 from mimic.step import Job, run_step
-from mimic.traits import ALL_PROFILES, TRAITS
+from mimic.traits import ALL_PROFILES
 
 UNIFORM = 1 / len(ALL_PROFILES)
-NORMS = "norms of the original form"
 
 
 def main(job: Job) -> None:
@@ -36,16 +32,17 @@ def main(job: Job) -> None:
     cuts = cuts_of(load_instrument(job.input("instrument")))
     primary = next(iter(cuts.values()))
     resampling = settings.resampling()
+    trained = trained_items(job.inputs["trained_items"])
     questionnaire, prompt_only, scales = {}, {}, None
     asked: dict[str, list[str]] = {}
     paths = zip(contexts, job.inputs["answers"], job.inputs["base_answers"], strict=True)
     for context, path, base_path in paths:
         say(f"figures of {run['label']}, context {context}")
-        answers = load_answers(path.with_name("answers.parquet"))
+        answers = held_out(load_answers(path.with_name("answers.parquet")), trained)
         if context == "sketches":
             scales = scale_figures(answers)
             continue
-        base = load_answers(base_path.with_name("answers.parquet"))
+        base = held_out(load_answers(base_path.with_name("answers.parquet")), trained)
         check_same_layout(answers, base, context=context)
         questionnaire[context] = questionnaire_figures(
             answers,
@@ -76,6 +73,10 @@ def main(job: Job) -> None:
         "model": run["model"],
         "method": run["method"],
         "seed": run["seed"],
+        "series": run["series"],
+        "null": run["null"],
+        "item_trained": bool(trained),
+        "judge": run["judge"],
         "questionnaire": questionnaire,
         "scales": scales,
         "generated": {
@@ -84,6 +85,7 @@ def main(job: Job) -> None:
                 job.settings["protocols"],
                 cuts=cuts,
                 resampling=resampling,
+                trained=trained,
             )
             for context, path in generated
         },
@@ -102,31 +104,11 @@ def main(job: Job) -> None:
                 "questionnaire": prompt_only,
                 "texts": text_exact_match(base_texts),
             },
-            "null_adapter": "not run",
         },
         "learning": read_json(learning[0]) if learning else None,
         "hygiene": read_json(job.input("hygiene")),
     }
     write_json(job.out / f"{run['label']}.json", rounded(figures))
-
-
-def cuts_of(instrument: Instrument) -> dict[str, np.ndarray]:
-    """The cuts of a study, by name: the norms' where the instrument has them, then 3.0."""
-    named = {} if instrument.norms is None else {NORMS: cuts(instrument, "norms")}
-    named |= {PUBLISHED_CUT: cuts(instrument, 3.0)}
-    return {name: np.array([cut[trait] for trait in TRAITS]) for name, cut in named.items()}
-
-
-def rounded(value: Any) -> Any:
-    """All floats to 10 significant digits, so that the last bits of a sum change no bytes."""
-    if isinstance(value, float):
-        # Adding 0 turns -0.0 into 0.0.
-        return float(f"{value:.10g}") + 0.0
-    if isinstance(value, dict):
-        return {key: rounded(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [rounded(item) for item in value]
-    return value
 
 
 if __name__ == "__main__":

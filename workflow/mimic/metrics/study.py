@@ -7,26 +7,71 @@ from typing import Any
 import numpy as np
 
 from mimic.files import read_json, write_json
+from mimic.metrics.numbers import rounded
+from mimic.stats.multiple import FIGURES, METHODS, Comparison, adjust
 from mimic.stats.sensitivity import LEAST_MASS
 from mimic.step import Job, run_step
 
 
 def main(job: Job) -> None:
     """Write ``study.json``."""
-    runs = [read_json(path) for path in job.inputs["runs"]]
+    every = [read_json(path) for path in job.inputs["runs"]]
+    # Null adapters are what others are compared with, and no result.
+    runs = [run for run in every if run["null"] is None]
+    series = [read_json(path) for path in job.inputs["series"]]
     judge = read_json(job.folder("judge") / "figure.json")
+    others = {path.parent.name: read_json(path) for path in job.inputs["other_judges"]}
     study = {
         "corpus": read_json(job.input("summary")),
         "gates": read_json(job.input("gates")),
         "judge": judge,
+        "other_judges": others,
         "runs": runs,
+        "series": series,
+        "family": rounded(family(runs, series)),
         "checks": [
-            *(check for run in runs for check in learning_checks(run)),
-            *(check for run in runs for check in mass_checks(run)),
+            *(check for run in every for check in learning_checks(run)),
+            *(check for run in every for check in mass_checks(run)),
             judge_check(judge),
+            *(judge_check(other, name=f"judge {name}") for name, other in others.items()),
         ],
     }
     write_json(job.out / "study.json", study)
+
+
+def family(runs: list[dict[str, Any]], series: list[dict[str, Any]]) -> dict[str, Any]:
+    """The one family of tests: each series against its null adapters in each of three figures.
+
+    Parameters
+    ----------
+    runs
+        The runs that are no null adapters.
+    series
+        What `mimic.metrics.series` wrote.
+
+    Returns
+    -------
+    dict
+        ``size``: the number of tests; ``tests``: series and figure of each with ``p_value`` and
+        ``adjusted``, by Benjamini and Hochberg, None where no null adapter was trained.
+    """
+    trained = dict.fromkeys(run["series"] for run in runs if run["method"] in METHODS)
+    compared = {one["series"]: one["against_null"] for one in series if one["against_null"]}
+    tests = [
+        Comparison(name, figure, compared[name]["figures"][figure]["p_value"])
+        if name in compared
+        else Comparison(name, figure, None)
+        for name in trained
+        for figure in FIGURES
+    ]
+    found = adjust(tests)
+    return {
+        "size": found.size,
+        "tests": [
+            {"series": test.run, "figure": test.figure, "p_value": test.p, "adjusted": after.p}
+            for test, after in zip(tests, found.tests, strict=True)
+        ],
+    }
 
 
 def learning_checks(run: dict[str, Any]) -> list[dict[str, Any]]:
@@ -66,13 +111,13 @@ def mass_checks(run: dict[str, Any]) -> list[dict[str, Any]]:
     return checks
 
 
-def judge_check(judge: dict[str, Any]) -> dict[str, Any]:
+def judge_check(judge: dict[str, Any], *, name: str = "judge") -> dict[str, Any]:
     """Whether the judge reads held-out essays better than by always saying the majority."""
     mean = judge["reference"]["mean_accuracy"]
     majority = float(np.mean(list(judge["majority_accuracy"].values())))
     bounds = f"{_number(mean['low'])} to {_number(mean['high'])}"
     return _check(
-        "judge",
+        name,
         "judge reads above chance",
         passed=None if mean["low"] is None else mean["low"] > majority,
         detail=(

@@ -76,7 +76,7 @@ def text_exact_match(texts: pd.DataFrame) -> float | None:
     kept = texts[texts["copied"] == 0]
     if kept.empty:
         return None
-    fit = text_fidelity(kept[list(TRAITS)].to_numpy(dtype=np.float64), _targets(kept))
+    fit = text_fidelity(kept[list(TRAITS)].to_numpy(dtype=np.float64), text_targets(kept))
     return float(fit.exact_match[0])
 
 
@@ -86,7 +86,7 @@ def uncopied_hits(texts: pd.DataFrame) -> pd.DataFrame:
     One row for each profile that has such a text, by name.
     """
     kept = texts[texts["copied"] == 0]
-    fits = ((kept[list(TRAITS)].to_numpy() >= 0.5) == _targets(kept)).all(axis=1)
+    fits = ((kept[list(TRAITS)].to_numpy() >= 0.5) == text_targets(kept)).all(axis=1)
     by_profile = pd.Series(fits, index=kept.index).groupby(kept["profile"])
     return pd.DataFrame({"hits": by_profile.sum(), "texts": by_profile.size()})
 
@@ -104,7 +104,7 @@ def _figures(texts: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:
             "mean_auc": nothing,
             "notes": [],
         }
-    targets = _targets(texts)
+    targets = text_targets(texts)
     probabilities = texts[list(TRAITS)].to_numpy(dtype=np.float64)
     cells = list(zip(texts["profile"], texts["situation"], strict=True))
     weights = resample_within(
@@ -165,7 +165,7 @@ def _lone_cells(cells: list[tuple[str, str]]) -> list[str]:
     ]
 
 
-def _targets(texts: pd.DataFrame) -> np.ndarray:
+def text_targets(texts: pd.DataFrame) -> np.ndarray:
     """The targets of each text, high as True, shape (texts, 5)."""
     profiles = [Profile.parse(label) for label in texts["profile"]]
     return design_matrix(profiles).reshape(-1, len(TRAITS)) > 0

@@ -2,72 +2,79 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mimic.chat import persona
-from mimic.traits import Profile
+from mimic.pairs.rejected import draw_rejected
+from mimic.pairs.settings import Rejected
 
 Message = dict[str, str]
 
 
-def _user(profile: Profile, request: str) -> list[Message]:
-    return [{"role": "user", "content": f"{persona(profile)} {request}"}]
+def _user(prompt: str) -> list[Message]:
+    return [{"role": "user", "content": prompt}]
 
 
 def _assistant(text: str) -> list[Message]:
     return [{"role": "assistant", "content": text}]
 
 
-def conversations(essays: pd.DataFrame, *, request: str) -> list[dict[str, Any]]:
+def conversations(essays: pd.DataFrame, *, prompts: Sequence[str]) -> list[dict[str, Any]]:
     """One prompt and completion for each essay, in the essays' order."""
     return [
         {
             "essay": essay["id"],
             "profile": essay["profile"],
-            "prompt": _user(Profile.parse(essay["profile"]), request),
+            "prompt": _user(prompt),
             "completion": _assistant(essay["text"]),
         }
-        for essay in essays.to_dict("records")
+        for essay, prompt in zip(essays.to_dict("records"), prompts, strict=True)
     ]
 
 
 def preferences(
-    essays: pd.DataFrame, *, request: str, rejected_per_chosen: int, seed: int
+    essays: pd.DataFrame,
+    *,
+    prompts: Sequence[str],
+    rejected: Rejected,
+    rejected_per_chosen: int,
+    seed: int,
 ) -> list[dict[str, Any]]:
     """Pairs of an essay and others whose profile differs from its own in at least one trait.
 
-    Rejected essays are drawn without replacement, as the reference study draws them but seeded.
     They come from `essays` alone, so that training pairs and validation pairs share none.
 
-    Raises
-    ------
-    ValueError
-        If an essay has fewer than `rejected_per_chosen` others to be set against.
+    Parameters
+    ----------
+    essays
+        The essays of one part, as the essays stage writes them.
+    prompts
+        The prompt of each essay.
+    rejected, rejected_per_chosen
+        Which essays are set against a chosen one (see `draw_rejected`), and how many.
+    seed
+        Seed of the draw and of the order of pairs.
     """
     generator = np.random.default_rng(seed)
+    rows = essays.to_dict("records")
     pairs = []
-    for essay in essays.to_dict("records"):
-        others = essays[essays["profile"] != essay["profile"]]
-        if len(others) < rejected_per_chosen:
-            raise ValueError(
-                f"essay {essay['id']} ({essay['profile']}): only {len(others)} essays differ from "
-                "it, but "
-                f"pairs.rejected_per_chosen is {rejected_per_chosen}; lower it or add essays"
-            )
-        for index in generator.choice(len(others), size=rejected_per_chosen, replace=False):
-            rejected = others.iloc[int(index)]
+    for number, essay in enumerate(rows):
+        drawn = draw_rejected(
+            essays, number, kind=rejected, count=rejected_per_chosen, generator=generator
+        )
+        for other in (rows[row] for row in drawn):
             pairs.append(
                 {
                     "essay": essay["id"],
                     "profile": essay["profile"],
-                    "rejected_essay": rejected["id"],
-                    "rejected_profile": rejected["profile"],
-                    "prompt": _user(Profile.parse(essay["profile"]), request),
+                    "rejected_essay": other["id"],
+                    "rejected_profile": other["profile"],
+                    "prompt": _user(prompts[number]),
                     "chosen": _assistant(essay["text"]),
-                    "rejected": _assistant(rejected["text"]),
+                    "rejected": _assistant(other["text"]),
                 }
             )
     # In this order pairs are trained on, also where the steps don't reach all of them.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 from mimic.files import write_jsonl
 from mimic.pairs.build import conversations
+from mimic.pairs.material import training_parts
 from mimic.pairs.settings import PairsSettings
 from mimic.step import Job, run_step
 
@@ -13,11 +12,8 @@ from mimic.step import Job, run_step
 def main(job: Job) -> None:
     """Write ``train.jsonl`` and ``validation.jsonl``."""
     settings = job.parse(PairsSettings, "pairs")
-    essays = pd.read_csv(job.input("essays"), dtype={"id": str})
-    essays = essays[essays["role"] == "G"]
-    for name, part in (("train", 0), ("validation", 1)):
-        chosen = essays[essays["validation"] == part]
-        rows = conversations(chosen, request=settings.request)
+    for name, essays, prompts in training_parts(job, settings):
+        rows = conversations(essays, prompts=prompts)
         write_jsonl(job.out / f"{name}.jsonl", rows)
 
 

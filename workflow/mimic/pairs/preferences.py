@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 from mimic.files import write_jsonl
 from mimic.pairs.build import preferences
+from mimic.pairs.material import training_parts
 from mimic.pairs.settings import PairsSettings
 from mimic.step import Job, run_step
 
@@ -13,12 +12,11 @@ from mimic.step import Job, run_step
 def main(job: Job) -> None:
     """Write ``train.jsonl`` and ``validation.jsonl``."""
     settings = job.parse(PairsSettings, "pairs")
-    essays = pd.read_csv(job.input("essays"), dtype={"id": str})
-    essays = essays[essays["role"] == "G"]
-    for name, part in (("train", 0), ("validation", 1)):
+    for name, essays, prompts in training_parts(job, settings):
         rows = preferences(
-            essays[essays["validation"] == part],
-            request=settings.request,
+            essays,
+            prompts=prompts,
+            rejected=settings.rejected,
             rejected_per_chosen=settings.rejected_per_chosen,
             seed=settings.seed,
         )

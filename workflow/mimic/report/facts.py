@@ -134,6 +134,16 @@ def tests(study: dict[str, Any]) -> list[Test]:
     return [test._replace(adjusted=p) for test, p in zip(found, adjusted, strict=True)]
 
 
+def over_seeds(study: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The figures over seeds of each series that has several, by the series' last run."""
+    return {one["runs"][-1]: one for one in study["series"] if one["over_seeds"] is not None}
+
+
+def is_family_run(study: dict[str, Any]) -> bool:
+    """Whether null adapters were trained, so that the one family of tests holds any."""
+    return bool(study["family"]["size"])
+
+
 def check_name(study: dict[str, Any], check: dict[str, Any]) -> str:
     """What was checked, and in which context if in one."""
     context = check["context"]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 NONE = "–"
 _MINUS = "\N{MINUS SIGN}"
 _SPACE = "\N{NO-BREAK SPACE}"
+PERCENT = _SPACE + "%"
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -27,7 +28,7 @@ def number(value: float | None, digits: int = 2) -> str:
 
 def percent(value: float | None, digits: int = 1) -> str:
     """A share as a percentage; a dash for None."""
-    return NONE if value is None else number(100 * value, digits) + _SPACE + "%"
+    return NONE if value is None else number(100 * value, digits) + PERCENT
 
 
 def p_value(value: float | None) -> str:

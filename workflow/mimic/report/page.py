@@ -24,7 +24,14 @@ from mimic.report import (
     words,
     words_limits,
 )
-from mimic.report.facts import ESSAYS, contexts, essay_words, is_trained, target_contexts
+from mimic.report.facts import (
+    ESSAYS,
+    contexts,
+    essay_words,
+    is_family_run,
+    is_trained,
+    target_contexts,
+)
 from mimic.report.numbers import Table
 from mimic.report.settings import ReportSettings
 from mimic.report.svg import Drawing
@@ -95,6 +102,7 @@ def render(
         study=study,
         trained=sum(is_trained(run) for run in study["runs"]),
         models=list(dict.fromkeys(run["model"] for run in study["runs"])),
+        item_trained=any(run["item_trained"] for run in study["runs"]),
         scope=words.scope(study),
         answer=words.answer(study),
         failures=words.failures(study),
@@ -110,6 +118,8 @@ def render(
         protocols=[tables_protocols.protocols(study, context) for context in answered],
         protocol_accuracy=[tables_protocols.accuracy(study, c) for c in answered],
         baselines=tables.baselines(study),
+        against_null=tables_contrasts.against_null(study) if is_family_run(study) else None,
+        against_chance=tables_contrasts.against_chance(study),
         against_base=tables_contrasts.against_base(study),
         by_trait=[tables_contrasts.by_trait(study, where) for where in [*told, "texts"]],
         sensitivity=tables_answers.sensitivity(study),
@@ -117,7 +127,7 @@ def render(
         coherence=tables_answers.coherence(study),
         stability=_by_context(study),
         scales=tables_stability.scales(study),
-        judge=tables.judge(study),
+        judges=tables.judges(study),
         answering=tables_answers.answering(study),
         hygiene=tables_checks.hygiene(study),
         gates=tables_checks.gates(study),

@@ -11,12 +11,17 @@ from mimic.report.facts import (
     context_words,
     is_trained,
     learning,
+    listed,
+    over_seeds,
     target_contexts,
 )
-from mimic.report.numbers import Cell, Table, number, p_value, percent
+from mimic.report.numbers import PERCENT, Cell, Table, number, p_value, percent
 from mimic.traits import TRAITS
 
 Run = dict[str, Any]
+
+# The figures of the one family of tests, as `mimic.stats.multiple` names them.
+NOISE, MATCH, TEXT_MATCH = "S/|B|", "questionnaire exact match", "text exact match"
 
 _BASE = "The base is what the others are compared with."
 _VERDICTS = {
@@ -32,11 +37,13 @@ def results(study: dict[str, Any], context: str) -> Table:
     Texts and learning don't depend on the context, and stand in the table of the first one.
     """
     is_main = context == target_contexts(study)[0]
+    marked = any(run["item_trained"] for run in study["runs"])
     table = Table(
         f"Results by run, {context_words(study, context)}. In brackets: 95 % intervals.",
         [
             "Run",
             "Method",
+            *(["Items"] if marked else []),
             "Exact match",
             "Forms averaged",
             "Mean AUC",
@@ -48,6 +55,7 @@ def results(study: dict[str, Any], context: str) -> Table:
             *(["Learning check"] if is_main else []),
         ],
     )
+    several = over_seeds(study)
     for run in study["runs"]:
         part = run["questionnaire"].get(context)
         if part is None:
@@ -57,11 +65,15 @@ def results(study: dict[str, Any], context: str) -> Table:
             [
                 Cell(run["run"]),
                 Cell(run["method"]),
+                *([items_cell(run, part)] if marked else []),
                 matched(table, part["exact_match"]),
                 table.share(part["exact_match_averaged"]),
                 table.plain(part["mean_auc"]),
                 *(
-                    [matched(table, texts["exact_match"]), table.plain(texts["mean_auc"])]
+                    [
+                        matched(table, texts["exact_match"], _other_judge(run)),
+                        table.plain(texts["mean_auc"]),
+                    ]
                     if is_main
                     else []
                 ),
@@ -72,6 +84,9 @@ def results(study: dict[str, Any], context: str) -> Table:
                 *([_learning(table, run)] if is_main else []),
             ]
         )
+        if run["run"] in several:
+            items = [items_cell(run, part)] if marked else []
+            _over_seeds(table, several[run["run"]], context, items, is_main=is_main)
     return table
 
 
@@ -135,20 +150,19 @@ def baselines(study: dict[str, Any]) -> Table:
                     ),
                 ]
             )
-    for model, null in _by_model(study, "null_adapter"):
-        table.rows.append(
-            [
-                Cell(f"null adapter, {model}"),
-                Cell(null),
-                Cell("the same training on permuted labels"),
-            ]
-        )
+    _null_adapters(table, study)
     return table
 
 
-def judge(study: dict[str, Any]) -> Table:
-    """The reading judge on essays whose profiles are known."""
-    figure = study["judge"]
+def judges(study: dict[str, Any]) -> list[Table]:
+    """Each judge on essays whose profiles are known: the reading judge, those of other splits."""
+    return [
+        _judge(study["judge"]),
+        *(_judge_of_split(study, name, figure) for name, figure in study["other_judges"].items()),
+    ]
+
+
+def _judge(figure: dict[str, Any]) -> Table:
     reference = figure["reference_name"]
     table = Table(
         f"The judge on essays: accuracy by trait, by cross-validation in E and on T ({reference}).",
@@ -185,9 +199,105 @@ def judge(study: dict[str, Any]) -> Table:
     return table
 
 
-def matched(table: Table, estimate: dict[str, Any]) -> Cell:
+def _judge_of_split(study: dict[str, Any], name: str, figure: dict[str, Any]) -> Table:
+    """A judge whose essays are all that its runs' training leaves: it has no second part."""
+    runs = [run["run"] for run in study["runs"] if run["judge"] == name]
+    table = Table(
+        f"The judge {name}, which reads {listed(runs)} and what their base wrote to compare with: "
+        f"trained on the {figure['trained_on']['essays']} essays outside of the training of these "
+        "runs that share no author or text with it. Its own reference is by cross-validation.",
+        ["Trait", "Accuracy", "AUC", "Majority label"],
+    )
+    reference = figure["reference"]
+    for trait in TRAITS:
+        table.rows.append(
+            [
+                Cell(trait),
+                table.share(reference["accuracy"][trait]),
+                table.plain(reference["auc"][trait]),
+                Cell(percent(figure["majority_accuracy"][trait])),
+            ]
+        )
+    mean = table.share(reference["mean_accuracy"])
+    table.rows.append([Cell("mean"), mean, _mean_auc(table, reference), Cell("")])
+    exact = table.share(reference["exact_match"])
+    table.rows.append([Cell("exact match"), exact, Cell(""), Cell("")])
+    return table
+
+
+def matched(table: Table, estimate: dict[str, Any], *more: str) -> Cell:
     """Exact match with its interval and p-value."""
-    return table.share(estimate, p_value(estimate.get("p_value")))
+    return table.share(estimate, p_value(estimate.get("p_value")), *more)
+
+
+def _other_judge(run: Run) -> str:
+    return "" if run["judge"] == "reading" else f"judge {run['judge']}"
+
+
+def _null_adapters(table: Table, study: dict[str, Any]) -> None:
+    """The null adapters of each series, or that a model has none."""
+    what = "the same training on permuted labels"
+    for model in dict.fromkeys(run["model"] for run in study["runs"]):
+        own = [one for one in study["series"] if one["model"] == model and one["against_null"]]
+        if not own:
+            table.rows.append([Cell(f"null adapter, {model}"), Cell("not run"), Cell(what)])
+        for one in own:
+            context = context_words(study, one["against_null"]["context"])
+            for figure, where in ((MATCH, context), (TEXT_MATCH, "texts")):
+                values = one["against_null"]["figures"][figure]["nulls"]
+                count = len(one["null_adapters"])
+                many = f"{count} permutation{'' if count == 1 else 's'}"
+                table.rows.append(
+                    [
+                        Cell(f"null adapter, {one['series']}"),
+                        null_range(table, values, scale=100, unit=PERCENT),
+                        Cell(f"{what}: mean, and least to greatest, of {many}; {where}"),
+                    ]
+                )
+
+
+def null_range(table: Table, values: list[float | None], *, scale: float, unit: str) -> Cell:
+    """Mean of a figure of null adapters, and their least and greatest below it."""
+    if not values or None in values:
+        return table.missing("A null adapter has no value.")
+    known = [scale * value for value in values if value is not None]
+    mean, least, most = (
+        number(found, 1) for found in (statistics.mean(known), min(known), max(known))
+    )
+    return Cell(f"{mean}{unit}", (f"{least} to {most}{unit}",) if len(known) > 1 else ())
+
+
+def items_cell(run: Run, part: dict[str, Any]) -> Cell:
+    """On how many items a run is measured, and whether it trained on others."""
+    return Cell(str(part["items"]), ("item-trained: held-out items",) * run["item_trained"])
+
+
+def _over_seeds(
+    table: Table, one: dict[str, Any], context: str, items: list[Cell], *, is_main: bool
+) -> None:
+    """The row of a series over its seeds."""
+    part, texts = one["over_seeds"]["questionnaire"][context], one["over_seeds"]["texts"]
+    verdict = part["more_stable"]
+    notes = [note for note in part["notes"] if "seeds" in note]
+    label = Cell(f"{one['series']}, over {len(one['runs'])} seeds")
+    table.rows.append(
+        [
+            label._replace(note=table.missing("; ".join(notes)).note) if notes else label,
+            Cell(one["method"]),
+            *items,
+            table.share(part["exact_match"]),
+            table.share(part["exact_match_averaged"]),
+            table.plain(part["mean_auc"]),
+            *([table.share(texts["exact_match"]), table.plain(texts["mean_auc"])] * is_main),
+            table.plain(part["spread"]),
+            table.share(part["reduction"]),
+            _noise(table, part["traits"]),
+            table.missing("The targets do not tell traits apart.")
+            if verdict is None
+            else Cell(f"{sum(verdict.values())} of {len(TRAITS)}"),
+            *([table.missing("Each run has its own learning check.")] * is_main),
+        ]
+    )
 
 
 def _noise(table: Table, traits: dict[str, Any]) -> Cell:
@@ -226,7 +336,11 @@ def _mean_auc(table: Table, part: dict[str, Any]) -> Cell:
 
 
 def _by_model(study: dict[str, Any], key: str) -> list[tuple[str, Any]]:
-    return list({run["model"]: run["baselines"][key] for run in study["runs"]}.items())
+    # The base stands first: it is measured on all items, an item-trained run on held-out ones.
+    found: dict[str, Any] = {}
+    for run in study["runs"]:
+        found.setdefault(run["model"], run["baselines"][key])
+    return list(found.items())
 
 
 def _or_missing(table: Table, value: float | None) -> Cell:

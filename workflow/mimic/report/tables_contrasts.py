@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from mimic.report.facts import context_words, is_trained, target_contexts
-from mimic.report.numbers import Cell, Table, number, p_value
+from mimic.report.facts import (
+    context_words,
+    is_family_run,
+    is_trained,
+    target_contexts,
+    tests,
+)
+from mimic.report.numbers import PERCENT, Cell, Table, number, p_value, percent
+from mimic.report.tables import NOISE, null_range
 from mimic.traits import TRAITS
 
 _NO_FORMS = "texts have no forms to spread over"
@@ -23,7 +30,7 @@ def against_base(study: dict[str, Any]) -> Table:
         "Runs against their base. Differences of exact match are in percentage points; S/|B| is "
         "here the mean of S over traits by the mean of |B|. p, two-sided: how often runs whose "
         "labels are swapped within profiles differ at least as much. Exploratory: not corrected, "
-        "and without a null adapter a difference can come from training on any essays. Where both "
+        f"{_any_essays(study)}. Where both "
         "runs have next to no signal B, S/|B| is large and says little.",
         ["Run", "In", "Difference of exact match", "Difference of S/|B|"],
     )
@@ -52,6 +59,61 @@ def against_base(study: dict[str, Any]) -> Table:
     return table
 
 
+def against_null(study: dict[str, Any]) -> Table:
+    """The one family of tests: what training on labels changed, beyond training on essays."""
+    table = Table(
+        "Against null adapters: the same training in the same steps on essays whose label vectors "
+        "are permuted. Beyond: how many of them the run is better than. p, one-sided: how often "
+        "runs whose labels are swapped within profiles differ at least as much, the largest over "
+        "the null adapters. Corrected: by Benjamini and Hochberg’s procedure over the "
+        f"{study['family']['size']} tests of this table, which were fixed before the study. "
+        "S/|B| is the mean of S over traits by the mean of |B|; less is better.",
+        ["Run", "Figure", "Run’s", "Null adapters", "Beyond", "p", "Corrected p"],
+    )
+    by_series = {one["series"]: one for one in study["series"] if one["against_null"]}
+    for test in study["family"]["tests"]:
+        one = by_series.get(test["series"])
+        if one is None:
+            continue
+        found = one["against_null"]["figures"][test["figure"]]
+        share = test["figure"] != NOISE
+        scale, unit = (100, PERCENT) if share else (1, "")
+        reason = found.get("reason", "no value")
+        table.rows.append(
+            [
+                Cell(test["series"]),
+                Cell(test["figure"]),
+                table.missing(reason)
+                if found["run"] is None
+                else Cell(number(scale * found["run"], 1) + unit),
+                null_range(table, found["nulls"], scale=scale, unit=unit),
+                table.missing(reason)
+                if found["beyond"] is None
+                else Cell(f"{found['beyond']} of {len(one['null_adapters'])}"),
+                *(
+                    table.missing(reason) if p is None else Cell(p_value(p))
+                    for p in (test["p_value"], test["adjusted"])
+                ),
+            ]
+        )
+    return table
+
+
+def against_chance(study: dict[str, Any]) -> Table:
+    """Every permutation test of exact match at the primary cut."""
+    table = Table(
+        "Exact match against chance: p, one-sided, and after Holm’s correction over all tests of "
+        "this table. Exploratory: these tests ask whether answers follow a target at all, not "
+        "whether training on labels brought it about.",
+        ["Run", "In", "Exact match", "p", "After Holm’s correction"],
+    )
+    for test in tests(study):
+        where = "texts" if test.where == "texts" else context_words(study, test.where)
+        cells = (percent(test.value), p_value(test.p), p_value(test.adjusted))
+        table.rows.append([Cell(test.run["run"]), Cell(where), *map(Cell, cells)])
+    return table
+
+
 def by_trait(study: dict[str, Any], where: str) -> Table:
     """Accuracy and AUC of each trait, in a context with a target or in ``texts``."""
     of_texts = where == "texts"
@@ -73,6 +135,11 @@ def by_trait(study: dict[str, Any], where: str) -> Table:
                 ]
             )
     return table
+
+
+def _any_essays(study: dict[str, Any]) -> str:
+    cause = "a difference can come from training on any essays"
+    return f"and {cause}" if is_family_run(study) else f"and without a null adapter {cause}"
 
 
 def _difference(table: Table, found: dict[str, Any], *, scale: float = 1.0) -> Cell:

@@ -14,6 +14,7 @@ from mimic.report.facts import (
     context_words,
     contexts,
     essay_words,
+    is_family_run,
     is_trained,
     learning,
     listed,
@@ -45,10 +46,13 @@ class Answer(NamedTuple):
 def answer(study: dict[str, Any]) -> Answer:
     """The study's answer in plain words.
 
-    A run counts as accurate where its p-value holds after Holm's correction over all tests at the
-    primary cut, as stable where the rule holds in all five traits in every context with a target.
+    With null adapters the one family of tests answers (decision 0016). Without them a run counts
+    as accurate where its p-value holds after Holm's correction over all tests at the primary cut.
+    It counts as stable where the rule holds in all five traits in every context with a target.
     """
     trained = [run for run in study["runs"] if is_trained(run)]
+    if is_family_run(study):
+        return _answer_of_family(study, trained)
     found = tests(study)
     points = [
         (f"Accurate: {context_words(study, context)}", _accuracy(study, found, context))
@@ -64,6 +68,40 @@ def answer(study: dict[str, Any]) -> Answer:
     if found:
         points.append(("What that rests on", [_evidence(found, compared=_is_compared(study))]))
     return Answer(_headline(study, trained, found), points)
+
+
+def _answer_of_family(study: dict[str, Any], trained: list[Run]) -> Answer:
+    """The box of a study with null adapters."""
+    tested = [test for test in study["family"]["tests"] if test["adjusted"] is not None]
+    sure: dict[str, list[str]] = {test["series"]: [] for test in tested}
+    for test in tested:
+        if test["adjusted"] <= ALPHA:
+            sure[test["series"]].append(test["figure"])
+    lines = [
+        f"{series}: better than each of its null adapters in {listed(figures)}."
+        if figures
+        else f"{series}: better than each of its null adapters in none of the figures."
+        for series, figures in sure.items()
+    ]
+    beyond = [series for series, figures in sure.items() if figures]
+    first = (
+        f"Training on true labels rather than permuted ones made a difference for {listed(beyond)}."
+        if beyond
+        else "Training on true labels made no difference that training on permuted ones did not."
+    )
+    rests = (
+        "One family of tests, fixed before the study: each series of runs against its null "
+        f"adapters in three figures, {len(tested)} tests. A figure is named where p is at most "
+        f"{percent(ALPHA, 0)} after Benjamini and Hochberg’s correction over them; “more stable” "
+        "is a rule, not a test. All other p-values are exploratory and stand in the tables."
+    )
+    points = [
+        ("Against null adapters", lines),
+        ("Stable", [_stability(run, target_contexts(study)) for run in trained]),
+        ("Learned", _learned(trained)),
+        ("What that rests on", [rests]),
+    ]
+    return Answer(f"{first} {_most_stable(study, trained)}", points)
 
 
 def scope(study: dict[str, Any]) -> str:
@@ -150,23 +188,27 @@ def _headline(study: dict[str, Any], trained: list[Run], found: list[Test]) -> s
             first += " The base, with the prompt alone, did so too."
         elif len(trained) < len(study["runs"]):
             first += " The base, with the prompt alone, did not."
-    contexts_told = target_contexts(study)
-    if not contexts_told:
+    if not target_contexts(study):
         return f"{first}{linked}"
+    return f"{first} {_most_stable(study, trained)}{linked}"
+
+
+def _most_stable(study: dict[str, Any], trained: list[Run]) -> str:
+    """Which runs are more stable by the rule in all traits and contexts with a target."""
+    told = target_contexts(study)
     stable = [
         run["run"]
         for run in trained
         if all(
             all((run["questionnaire"][name]["stability"]["more_stable"] or {"": False}).values())
-            for name in contexts_told
+            for name in told
         )
     ]
-    verdict = (
+    return (
         f"More stable than the base in all five traits: {listed(stable)}."
         if stable
         else "No trained run is more stable than the base in all five traits."
     )
-    return f"{first} {verdict}{linked}"
 
 
 def _linked(study: dict[str, Any], sure: list[Test]) -> str:

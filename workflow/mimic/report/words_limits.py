@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from mimic.report.facts import ESSAYS, essay_words, is_trained, listed
+from mimic.report.facts import ESSAYS, essay_words, is_family_run, is_trained, listed
 from mimic.report.numbers import percent
 from mimic.report.tables_contrasts import is_tested
+from mimic.stats.bootstrap import FEWEST_SEEDS
 
-Run = dict[str, Any]
+# Permutations that a full study has at least (decision 0016).
+_FEWEST_NULLS = 5
 
 
 def limits(study: dict[str, Any], described: dict[str, Any]) -> list[str]:
@@ -37,18 +39,17 @@ def limits(study: dict[str, Any], described: dict[str, Any]) -> list[str]:
             "below what such studies use; a null result here does not carry over to larger models."
         )
     if any(map(is_trained, runs)):
-        lines.append(
-            "Some methods were trained with several seeds, and each run stands alone: how much a "
-            "figure changes from seed to seed shows where they are compared, and no interval here "
-            "holds it."
-            if _several_seeds(runs)
-            else "Each run was trained with one seed: how much a figure would change with another "
-            "seed is unknown, and no interval here holds it."
-        )
-    if any(run["baselines"]["null_adapter"] == "not run" for run in runs if is_trained(run)):
+        lines.append(_seed_limit(study))
+    if any(map(is_trained, runs)) and not is_family_run(study):
         lines.append(
             "No null adapter was trained (the same training on permuted labels). A difference from "
             "the base can come from training on any essays, not from their traits."
+        )
+    few = sorted({n for n in map(_null_adapters, study["series"]) if 0 < n < _FEWEST_NULLS})
+    if few:
+        lines.append(
+            f"Some runs have fewer than {_FEWEST_NULLS} null adapters: {listed(map(str, few))}. "
+            "Trainings on permuted labels differ from each other, and so few don’t show how much."
         )
     lines += _design_limits(study)
     lone = [f"{run['run']}: {note}" for run in runs for note in run["texts"]["notes"]]
@@ -64,9 +65,33 @@ def limits(study: dict[str, Any], described: dict[str, Any]) -> list[str]:
         else "runs were not tested against each other"
     )
     lines.append(
-        f"The p-values are exploratory: no hypothesis was fixed before the study, and {tested}."
+        f"The p-values outside of the family against null adapters are exploratory; {tested}."
+        if is_family_run(study)
+        else "The p-values are exploratory: no hypothesis was fixed before the study, and "
+        f"{tested}."
     )
     return lines
+
+
+def _seed_limit(study: dict[str, Any]) -> str:
+    """What the intervals know of training seeds."""
+    counts = {len(one["runs"]) for one in study["series"] if one["over_seeds"]}
+    if not counts:
+        return (
+            "Each run was trained with one seed: how much a figure would change with another "
+            "seed is unknown, and no interval here holds it."
+        )
+    line = (
+        "Some runs were trained with several seeds. The interval of a single run doesn’t hold how "
+        "much a figure changes from seed to seed"
+    )
+    if min(counts) >= FEWEST_SEEDS:
+        return f"{line}; those of rows over seeds do."
+    return f"{line}; those of rows over seeds do from {FEWEST_SEEDS} seeds on, and say so below."
+
+
+def _null_adapters(series: dict[str, Any]) -> int:
+    return len(series["null_adapters"])
 
 
 def _design_limits(study: dict[str, Any]) -> list[str]:
@@ -122,14 +147,6 @@ def _corpus_limit(kind: str) -> str:
         "The essays’ labels come from their authors’ own questionnaire answers, split into high "
         "and low. The figures speak of models and of these essays, not of any real person."
     )
-
-
-def _several_seeds(runs: list[Run]) -> bool:
-    seeds: dict[tuple[str, str], set[int]] = {}
-    for run in runs:
-        if is_trained(run):
-            seeds.setdefault((run["model"], run["method"]), set()).add(run["seed"])
-    return any(len(found) > 1 for found in seeds.values())
 
 
 def _count(count: int, what: str) -> str:

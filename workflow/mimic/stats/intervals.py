@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import norm
+from scipy.stats import t as student
 from statsmodels.stats.proportion import proportion_confint
 
 TEXTS = "text bootstrap"
@@ -100,7 +103,14 @@ def wilson_of_trials(
     return Estimate(value=float(value), low=low, high=high, interval=name, n=n)
 
 
-def text_share(value: float, of_draws: np.ndarray, *, n: int, level: float = 0.95) -> Estimate:
+def text_share(
+    value: float,
+    of_draws: np.ndarray,
+    *,
+    n: int,
+    freedom: float = math.inf,
+    level: float = 0.95,
+) -> Estimate:
     """A figure of texts from 0 to 1 with a score interval at the effective size.
 
     Wilson's interval with value (1 − value) / variance of the draws for the number of trials (Korn
@@ -116,6 +126,9 @@ def text_share(value: float, of_draws: np.ndarray, *, n: int, level: float = 0.9
         The figure in each draw of texts, shape (draws,). Draws without a value are NaN.
     n
         The number of texts.
+    freedom
+        Degrees of freedom of the draws' variance, where few units such as training seeds were
+        drawn: the effective size is multiplied by (z/t)², as in `mimic.stats.crossed`.
     level
         Coverage of the interval.
     """
@@ -127,7 +140,10 @@ def text_share(value: float, of_draws: np.ndarray, *, n: int, level: float = 0.9
     variance = float(finite.var())
     if degenerate(value, variance):
         return wilson_of_trials(value, trials=n, unit="texts", n=n, level=level)
-    low, high = score_bounds(value, size=value * (1 - value) / variance, level=level)
+    quantile = 0.5 + level / 2
+    shrunk = float(norm.ppf(quantile) / student.ppf(quantile, freedom)) ** 2
+    size = value * (1 - value) / variance * shrunk
+    low, high = score_bounds(value, size=size, level=level)
     return Estimate(value=float(value), low=low, high=high, interval=TEXTS, n=n)
 
 

@@ -7,7 +7,7 @@ art. 39).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -184,6 +184,35 @@ def run_swap_p(
         alternative=alternative,
         permutations=permutations,
         seed=seed,
+    )
+
+
+def null_swap_p(
+    run: np.ndarray,
+    nulls: Sequence[np.ndarray],
+    figure: Callable[[np.ndarray], np.ndarray],
+    *,
+    alternative: Alternative,
+    permutations: int = 9999,
+    seed: int,
+) -> float:
+    """Does a run differ from every one of its null adapters? The largest p of `run_swap_p`.
+
+    Swapping labels within profiles asks whether two adapters behave alike, and two trainings on
+    permuted labels needn't: pooled null adapters would let that pass for an effect of the labels.
+    The largest p is small only where the run is beyond each of them (an intersection-union test,
+    Berger 1982, Technometrics 24, 295-300).
+
+    Parameters
+    ----------
+    run, nulls
+        What figures are computed from, by profile, of the run and of each null adapter.
+    figure, alternative, permutations, seed
+        See `run_swap_p`.
+    """
+    return max(
+        run_swap_p(run, null, figure, alternative=alternative, permutations=permutations, seed=seed)
+        for null in nulls
     )
 
 

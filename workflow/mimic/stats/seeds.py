@@ -51,7 +51,7 @@ def fidelity_over_seeds(
     item_traits: np.ndarray,
     targets: np.ndarray,
     *,
-    cut: float,
+    cut: float | np.ndarray,
     item_weights: np.ndarray | None = None,
     form_weights: np.ndarray | None = None,
     seed_weights: np.ndarray | None = None,
