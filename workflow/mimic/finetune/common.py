@@ -306,7 +306,13 @@ def _column(name: str) -> str:
 def save_adapter(job: Job, trainer: Trainer) -> None:
     """Save the adapter as safetensors, without a path of this machine in its configuration."""
     trainer.model.peft_config["default"].base_model_name_or_path = job.settings["run"]["model"]
-    trainer.model.save_pretrained(job.out, safe_serialization=True, is_main_process=is_main())
+    trainer.model.save_pretrained(
+        job.out,
+        safe_serialization=True,
+        # No layer of them is trained; otherwise PEFT looks the model's name up on the hub.
+        save_embedding_layers=False,
+        is_main_process=is_main(),
+    )
     # PEFT's model card is a template with nothing filled in.
     if is_main():
         (job.out / "README.md").unlink(missing_ok=True)
