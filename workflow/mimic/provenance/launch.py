@@ -1,7 +1,7 @@
 """A step in several processes, one for each device, as a file of ``config/accelerate`` says.
 
 ``python -m mimic.provenance.launch --config FILE --processes N MODULE JOB`` is what ``accelerate
-launch`` is on one machine, but for signals, groups and exit statuses (docs/decisions/0016).
+launch`` is on one machine, but for signals, groups and exit statuses (docs/decisions/0017).
 """
 
 from __future__ import annotations
