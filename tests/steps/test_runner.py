@@ -138,11 +138,14 @@ def test_a_missing_input_is_told_in_words(runner: Runner) -> None:
 
 
 def test_a_disk_that_fills_while_a_step_writes(runner: Runner, project: Path) -> None:
-    corpus = str(project / "workflow/resources/composed_essays.csv")
+    resources = project / "workflow/resources"
     command = runner(
         "essays.prepare",
         settings={"essays": {}},
-        inputs={"corpus": [corpus]},
+        inputs={
+            "corpus": [str(resources / "composed_essays.csv")],
+            "moderation": [str(resources / "moderation.yaml")],
+        },
         outputs=["results/essays/manifest.json", "results/essays/essays.csv"],
     )
 

@@ -105,7 +105,8 @@ def start(
 
 def kill(process: "subprocess.Popen[str]") -> None:
     """End a runner and its step by force, as a machine that dies does."""
-    for each in [*psutil.Process(process.pid).children(recursive=True), process]:
+    # The runner first: it would clear up after its step.
+    for each in [process, *psutil.Process(process.pid).children(recursive=True)]:
         each.kill()
     process.communicate(timeout=20)
 
