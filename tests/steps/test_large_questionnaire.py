@@ -114,6 +114,8 @@ def test_it_streams_loses_little_when_killed_and_asks_only_a_further_wording(
     # One wording more: 32 × 120 × 5 formats × 2 orders.
     more = job_file(tmp_path, project=project, model=tiny_model, wordings=7)
     before = kept(tmp_path)
-    assert start(more, project).wait() == 0
+    process = start(more, project)
+    process.communicate()
+    assert process.returncode == 0
     assert kept(tmp_path) - before == PROFILES * ITEMS * 10
     assert json.loads((tmp_path / "words.json").read_text()).keys() >= {"describes"}

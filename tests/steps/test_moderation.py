@@ -12,11 +12,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from launched import environment, write_job
 from moderation_server import KEY, ModerationServer, Reply, verdict
 
 from mimic.essays import moderation_api
 from mimic.essays.prepare import main
-from mimic.files import write_json
 from mimic.step import Job
 
 ROOT = Path(__file__).parents[2]
@@ -227,21 +227,8 @@ def test_a_killed_job_goes_on_without_sending_an_essay_twice(tmp_path: Path, cor
 
     with ModerationServer(reply) as server:
         job = job_of(tmp_path / "a", corpus, server.settings())
-        path = tmp_path / "job.json"
-        names = {"out": job.out, "answers": job.answers, "unfinished": tmp_path / "unfinished"}
-        write_json(
-            path,
-            {
-                "name": job.name,
-                "settings": job.settings,
-                "inputs": {name: [str(p) for p in paths] for name, paths in job.inputs.items()},
-                "measured": str(tmp_path / "measured.json"),
-                **{name: str(folder) for name, folder in names.items()},
-            },
-        )
-        command = [sys.executable, "-m", "mimic.essays.prepare", str(path)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        command = [sys.executable, "-m", "mimic.essays.prepare", str(write_job(job))]
+        process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL)
         assert stuck.wait(60)
         # Nothing waits to be written: the 40 answers are on the disk already.
         process.send_signal(signal.SIGKILL)
@@ -249,7 +236,7 @@ def test_a_killed_job_goes_on_without_sending_an_essay_twice(tmp_path: Path, cor
         go_on.set()
         assert (sum(server.sent.values()), len(server.sent)) == (41, 41)
         done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=60, check=True
+            command, env=environment(), capture_output=True, text=True, timeout=60, check=True
         )
         # The one that was under way was never answered; all others came once.
         assert (sum(server.sent.values()), len(server.sent)) == (97, 96)

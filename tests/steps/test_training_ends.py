@@ -12,6 +12,7 @@ import time
 import pandas as pd
 import pytest
 import torch
+from launched import environment, write_job
 
 from mimic.finetune import dpo, resume, sft, watch
 from mimic.finetune.memory import advice
@@ -28,19 +29,10 @@ run_step({method}.main)
 """
 
 
-def start(job, project, *, method="sft"):
-    values = {
-        "name": job.name,
-        "settings": job.settings,
-        "inputs": {name: [str(path) for path in paths] for name, paths in job.inputs.items()},
-        **{name: str(getattr(job, name)) for name in ("out", "unfinished")},
-        **{name: str(job.out.with_suffix(f".{name}")) for name in ("answers", "measured", "log")},
-    }
-    path = job.out.with_suffix(".json")
-    path.write_text(json.dumps(values))
+def start(job, *, method="sft"):
     return subprocess.Popen(
-        [sys.executable, "-c", DRIVER.format(method=method), str(path)],
-        env=os.environ | {"PYTHONPATH": str(project / "workflow"), "OMP_NUM_THREADS": "1"},
+        [sys.executable, "-c", DRIVER.format(method=method), str(write_job(job))],
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -49,14 +41,14 @@ def start(job, project, *, method="sft"):
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment_it_ends_with_the_same_bytes(job_of, train, project):
+def test_killed_at_any_moment_it_ends_with_the_same_bytes(job_of, train):
     steps = 30
     whole = train("sft", out="whole", steps=steps, evaluations=2)
     job = job_of("sft", out="a", steps=steps, evaluations=2)
     moments = random.Random(7)
     reached = []
     for _ in range(3):
-        process = start(job, project)
+        process = start(job)
         former = resume.step_of(resume.last_checkpoint(job.unfinished))
         while resume.step_of(resume.last_checkpoint(job.unfinished)) <= former:
             assert process.poll() is None, process.communicate()[0]
@@ -67,7 +59,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_bytes(job_of, train, project
         reached.append(resume.step_of(resume.last_checkpoint(job.unfinished)))
     assert sorted(set(reached)) == reached, "each attempt went on from the one before"
     assert reached[-1] < steps
-    process = start(job, project)
+    process = start(job)
     said, _ = process.communicate()
     assert process.returncode == 0, said
     assert f"going on from step-{reached[-1]}" in said

@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from mimic.files import write_jsonl
 from mimic.finetune import dpo, orpo, resume, sft
 
 METHODS = ("sft", "dpo", "orpo")
@@ -39,7 +40,7 @@ def test_one_large_batch_is_as_many_of_one_accumulated(train, method, size):
 
 
 def test_epochs_in_place_of_steps(train):
-    # 8 conversations: four batches of two, the last of three accumulated alone.
+    # 8 conversations: a step of three batches of two, and one of the last and two filled up.
     folder = train("sft", out="a", epochs=1.5, batch_size=2, accumulation=3)
     assert list(log_of(folder)["step"]) == [1, 2, 3]
     assert json.loads((folder / "learning.json").read_text())["steps"] == 3
@@ -133,22 +134,25 @@ def test_a_precomputed_reference_is_found_by_a_later_attempt(job_of, monkeypatch
 
 
 def test_sorted_by_length_less_is_padded(job_of, monkeypatch):
-    shapes = {True: [], False: []}
+    padding = {True: [], False: []}
     original = sft.SFTTrainer.compute_loss
-    for on in shapes:
+    for on in padding:
 
         def seen(self, model, inputs, *args, on=on, **kwargs):
-            shapes[on].append(inputs["input_ids"].numel())
+            padding[on].append(int((inputs["attention_mask"] == 0).sum()))
             return original(self, model, inputs, *args, **kwargs)
 
-        job = job_of("sft", out=str(on), epochs=1, batch_size=2, length_sorted=on)
+        job = job_of("sft", out=str(on), epochs=1, batch_size=2, max_length=256, length_sorted=on)
         # transformers sorts within groups of several batches; eight examples make none.
-        rows = (job.folder("pairs") / "train.jsonl").read_text()
-        (job.folder("pairs") / "train.jsonl").write_text(rows * 4)
+        path = job.folder("pairs") / "train.jsonl"
+        rows = [json.loads(line) for line in path.read_text().splitlines()] * 4
+        for number, row in enumerate(rows):
+            row["completion"][0]["content"] = "I went home. " * (1 + number)
+        write_jsonl(path, rows)
         monkeypatch.setattr(sft.SFTTrainer, "compute_loss", seen)
         sft.main(job)
-    assert len(shapes[True]) == len(shapes[False]) == 16
-    assert sum(shapes[True]) < 0.95 * sum(shapes[False])
+    assert len(padding[True]) == len(padding[False]) == 16
+    assert sum(padding[True]) < 0.5 * sum(padding[False])
 
 
 @pytest.mark.parametrize(

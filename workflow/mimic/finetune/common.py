@@ -19,7 +19,13 @@ from mimic.files import write_json
 from mimic.finetune import resume
 from mimic.finetune.learning import LearningCheck
 from mimic.finetune.order import TellEpoch
-from mimic.finetune.processes import is_main, join, own_accumulation, wait_for_all
+from mimic.finetune.processes import (
+    fsdp_version,
+    is_main,
+    join,
+    own_accumulation,
+    wait_for_all,
+)
 from mimic.finetune.rows import Limits, read_rows
 from mimic.finetune.settings import PreferenceSettings, TrainingSettings
 from mimic.finetune.watch import EVAL, Evaluate, Figures, ShowProgress, means, tensorboard
@@ -58,7 +64,7 @@ def load_material(job: Job, settings: TrainingSettings, *, method: str) -> Mater
     compute = job.parse(ComputeSettings, "compute")
     seed = int(job.settings["run"]["seed"])
     join(compute)
-    _check_device(settings, compute, method=method)
+    check_device(settings, compute, method=method)
     prepare_torch(compute, seed=seed)
     tokenizer = load_tokenizer(job.folder("model"))
     context = transformers.AutoConfig.from_pretrained(job.folder("model"), local_files_only=True)
@@ -123,7 +129,8 @@ def load_frozen(folder: Path, settings: TrainingSettings) -> PreTrainedModel:
                 # The same bits in another wrapping: sharding wants one type for all weights.
                 bnb_4bit_quant_storage=dtype,
             ),
-            "device_map": {"": str(PartialState().device)},
+            # None of the devices that share a model could hold it whole.
+            "device_map": {"": "cpu" if fsdp_version() else str(PartialState().device)},
         }
     return transformers.AutoModelForCausalLM.from_pretrained(
         folder,
@@ -135,7 +142,14 @@ def load_frozen(folder: Path, settings: TrainingSettings) -> PreTrainedModel:
     )
 
 
-def _check_device(settings: TrainingSettings, compute: ComputeSettings, *, method: str) -> None:
+def check_device(settings: TrainingSettings, compute: ComputeSettings, *, method: str) -> None:
+    """Check that the device can do what the settings want.
+
+    Raises
+    ------
+    ValueError
+        With the setting to change.
+    """
     on_cpu = compute.device == "cpu"
     if on_cpu and settings.autocast == "float16":
         raise ValueError(f"{method}.autocast float16 needs a GPU; set it to bfloat16 or none")
@@ -179,6 +193,8 @@ def trainer_arguments(
         "bf16": settings.autocast == "bfloat16",
         "fp16": settings.autocast == "float16",
         "gradient_checkpointing": settings.checkpointing,
+        # What FSDP1 needs where some weights are frozen and quantised.
+        "gradient_checkpointing_kwargs": {"use_reentrant": True} if fsdp_version() == 1 else None,
         "use_cpu": job.parse(ComputeSettings, "compute").device == "cpu",
         "dataloader_pin_memory": False,
         "disable_tqdm": True,

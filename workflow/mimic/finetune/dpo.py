@@ -19,15 +19,15 @@ from mimic.finetune.common import (
 )
 from mimic.finetune.learning import log_probabilities, margin_check, preferred, reported
 from mimic.finetune.memory import out_of_memory_in_words
-from mimic.finetune.order import LengthSorted
+from mimic.finetune.order import InSteps
 from mimic.finetune.processes import tell
 from mimic.finetune.settings import DpoSettings
 from mimic.finetune.watch import Figures
 from mimic.step import Job, run_step
 
 
-class SortedDPOTrainer(LengthSorted, DPOTrainer):
-    """TRL's trainer, which can sort by length."""
+class SortedDPOTrainer(InSteps, DPOTrainer):
+    """TRL's trainer with the order of `mimic.finetune.order`."""
 
 
 def main(job: Job) -> None:

@@ -21,15 +21,15 @@ from mimic.finetune.common import (
 )
 from mimic.finetune.learning import log_probabilities, margin_check, preferred, reported
 from mimic.finetune.memory import out_of_memory_in_words
-from mimic.finetune.order import LengthSorted
+from mimic.finetune.order import InSteps
 from mimic.finetune.processes import tell
 from mimic.finetune.settings import OrpoSettings
 from mimic.finetune.watch import Figures
 from mimic.step import Job, run_step
 
 
-class SortedORPOTrainer(LengthSorted, ORPOTrainer):
-    """TRL's trainer, which can sort by length, with a likelihood term that counts pairs alike.
+class SortedORPOTrainer(InSteps, ORPOTrainer):
+    """TRL's trainer with that order and a likelihood term that counts pairs alike.
 
     TRL's is a mean over all tokens of a forward pass: the same pairs in more passes with more
     accumulation would be another training. With one pair in a pass, the default, both are the same.

@@ -5,6 +5,7 @@ With one process, which is the usual case, each of these is the plain thing.
 
 from __future__ import annotations
 
+import os
 from typing import TypeVar
 
 from accelerate import PartialState
@@ -20,6 +21,15 @@ T = TypeVar("T")
 def join(compute: ComputeSettings) -> None:
     """Join the other processes of this training, before anything else uses accelerate."""
     PartialState(cpu=compute.device == "cpu")
+
+
+def fsdp_version() -> int | None:
+    """How accelerate gives each process a part of the model (1 or 2); None where each has it whole.
+
+    Known from the launcher's environment, before there is a trainer.
+    """
+    shares = os.environ.get("ACCELERATE_USE_FSDP") == "true"
+    return int(os.environ["FSDP_VERSION"]) if shares else None
 
 
 def is_main() -> bool:

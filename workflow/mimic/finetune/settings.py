@@ -59,7 +59,10 @@ class TrainingSettings(Settings):
         12, ge=1, description="Optimizer steps; null, or not named, where `epochs` is set."
     )
     epochs: float | None = Field(
-        None, ge=1, description="Passes over all training examples, in place of `steps`."
+        None,
+        ge=1,
+        description="Passes over all training examples, in place of `steps`. The last "
+        "step of each is filled up with examples of it, so that all steps are of one size.",
     )
     learning_rate: float = Field(5e-4, gt=0, lt=1, description="Peak learning rate.")
     lora: LoraSettings = Field(LoraSettings(), description="The adapter.")
@@ -117,6 +120,23 @@ class TrainingSettings(Settings):
     launch: LaunchSettings = Field(
         LaunchSettings(), description="Devices, and how they share the model."
     )
+
+    @model_validator(mode="after")
+    def _shared_weights_are_of_a_kind(self) -> TrainingSettings:
+        config = self.launch.config
+        if config == "fsdp1_qlora" and (self.quantisation, self.precision) != ("nf4", "bfloat16"):
+            raise ValueError(
+                f"launch.config is fsdp1_qlora, quantisation {self.quantisation} and precision "
+                f"{self.precision}, but it is for weights in nf4 that are stored as bfloat16; set "
+                "quantisation to nf4 and precision to bfloat16, or config to fsdp2_lora"
+            )
+        if config == "fsdp2_lora" and self.quantisation != "none":
+            raise ValueError(
+                f"launch.config is fsdp2_lora and quantisation {self.quantisation}, but FSDP2 "
+                "can't give devices parts of 4-bit weights; set quantisation to none, or config "
+                "to fsdp1_qlora"
+            )
+        return self
 
     @model_validator(mode="after")
     def _devices_share_the_accumulation(self) -> TrainingSettings:

@@ -13,7 +13,7 @@ from mimic.finetune.common import (
 )
 from mimic.finetune.learning import log_probabilities, loss_check
 from mimic.finetune.memory import out_of_memory_in_words
-from mimic.finetune.order import LengthSorted
+from mimic.finetune.order import InSteps
 from mimic.finetune.packing import check_packing
 from mimic.finetune.processes import tell
 from mimic.finetune.settings import SftSettings
@@ -21,8 +21,8 @@ from mimic.finetune.watch import Figures
 from mimic.step import Job, run_step
 
 
-class SortedSFTTrainer(LengthSorted, SFTTrainer):
-    """TRL's trainer, which can sort by length."""
+class SortedSFTTrainer(InSteps, SFTTrainer):
+    """TRL's trainer with the order of `mimic.finetune.order`."""
 
 
 def main(job: Job) -> None:

@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from mimic.report import marks
 from mimic.report.marks import WIDTH
@@ -24,6 +25,8 @@ _HYGIENE = (
     ("repeated 4-grams, %", "mean_repetition", False),
     ("mean length, tokens", "mean_tokens", False),
 )
+# What points of validation losses look like, whatever the method.
+_VALIDATION: dict[str, Any] = {"color": INK, "markersize": 3.5}
 
 
 def judge(study: dict[str, Any]) -> Drawing:
@@ -90,46 +93,77 @@ def judge(study: dict[str, Any]) -> Drawing:
 
 
 def learning(logs: dict[str, pd.DataFrame], study: dict[str, Any]) -> Drawing:
-    """Training loss at each logged step, one panel for each run.
+    """Loss of each run, one panel for each: while training, and on validation essays.
 
     Parameters
     ----------
     logs
-        By run: columns step and loss, at least one row.
+        By run: columns step and loss, at least one row; validation_loss where a row has it.
     """
-    methods = {run["run"]: run["method"] for run in study["runs"]}
+    runs = {run["run"]: run for run in study["runs"]}
     across = min(3, len(logs))
     down = -(-len(logs) // across)
     with style():
         canvas, axes = plt.subplots(
-            down, across, figsize=(2.4 * across + 0.3, 0.4 + 1.75 * down), squeeze=False
+            down, across, figsize=(2.4 * across + 0.3, 0.7 + 1.75 * down), squeeze=False
         )
         said = []
-        for axis, (run, log) in zip(axes.flat, logs.items(), strict=False):
+        for axis, (name, log) in zip(axes.flat, logs.items(), strict=False):
             window = max(1, len(log) // 10)
             smooth = log["loss"].rolling(window, min_periods=1).mean()
-            colour = colour_of(methods[run])
+            colour = colour_of(runs[name]["method"])
             axis.plot(log["step"], log["loss"], color=colour, linewidth=0.8, alpha=0.4)
             axis.plot(log["step"], smooth, color=colour, linewidth=1.8)
-            axis.set_title(run)
+            points = _validation_losses(log, runs[name])
+            axis.plot(*zip(*points, strict=True) if points else ((), ()), "o", **_VALIDATION)
+            axis.set_title(name)
             axis.grid(visible=True, axis="y")
             axis.grid(visible=False, axis="x")
             axis.set_xlabel("step")
             axis.tick_params(labelsize=8)
-            first, last = log["loss"].iloc[0], log["loss"].iloc[-1]
-            said.append(f"{run} {number(float(first), 3)} to {number(float(last), 3)}")
+            said.append(f"{name} {_first_and_last(list(log['loss']))}")
+            if points:
+                said[-1] += f", validation {_first_and_last([loss for _, loss in points])}"
         for axis in axes.flat[len(logs) :]:
             axis.set_visible(False)
-        axes[0, 0].set_ylabel("training loss")
+        axes[0, 0].set_ylabel("loss")
+        canvas.legend(
+            handles=[
+                Line2D([], [], color=MUTED, linewidth=1.8, label="training"),
+                Line2D([], [], linestyle="", marker="o", label="validation essays", **_VALIDATION),
+            ],
+            loc="outside lower left",
+            ncols=2,
+            frameon=False,
+            fontsize=8,
+        )
         return finish(
             canvas,
             name="learning",
-            title="Loss while training",
+            title="Loss while training and on validation essays",
             caption="Thin: the logged loss; thick: its running mean over a tenth of the log. "
-            "Losses of different methods are different quantities, so each panel has its own "
-            "scale. Whether a run learned is decided by the checks above, not by this curve.",
+            "Points: the loss on validation essays (of DPO and ORPO: pairs) before training, "
+            "after it, and within it where the study evaluates there. Losses of different "
+            "methods are different quantities, so each panel has its own scale. Whether a run "
+            "learned is decided by the checks above, not by this curve.",
             description="First and last loss: " + "; ".join(said) + ".",
         )
+
+
+def _validation_losses(log: pd.DataFrame, run: dict[str, Any]) -> list[tuple[int, float]]:
+    """Steps and validation losses: those in the log, and those before and after training."""
+    found: dict[int, float] = {}
+    for check in (run["learning"] or {"checks": []})["checks"]:
+        if check["check"] == "validation loss":
+            found = {0: check["before"], int(log["step"].iloc[-1]): check["after"]}
+    if "validation_loss" in log:
+        rows = log[["step", "validation_loss"]].dropna().itertuples(index=False)
+        found |= {int(step): float(loss) for step, loss in rows}
+    return sorted(found.items())
+
+
+def _first_and_last(losses: list[float]) -> str:
+    return f"{number(float(losses[0]), 3)} to {number(float(losses[-1]), 3)}"
 
 
 def hygiene(study: dict[str, Any]) -> Drawing:
@@ -191,6 +225,7 @@ def _mark(axis: Axes, estimate: dict[str, Any], row: float, colour: str, marker:
 
 
 def read_log(values: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a training log that hold a finite loss."""
+    """The rows of a training log that hold a finite loss, with what the figure draws of them."""
     finite = np.isfinite(values["loss"].to_numpy(dtype=float))
-    return pd.DataFrame({column: values[column].to_numpy()[finite] for column in ("step", "loss")})
+    columns = [name for name in ("step", "loss", "validation_loss") if name in values]
+    return pd.DataFrame({column: values[column].to_numpy()[finite] for column in columns})

@@ -1,0 +1,234 @@
+"""Tokens a second of the trainings, in one run on one machine: ours against plain TRL trainers.
+
+``python tests/bench/training.py MODEL_FOLDER`` prints a table. MODEL_FOLDER is what the stage
+models made, such as results/models/smollm2.
+
+Ways, all with the same model, adapter, examples, batch, longest length, epochs and number format:
+
+- plain: what TRL's example scripts do: a model from `AutoModelForCausalLM`, a `LoraConfig`, and
+  `SFTTrainer` or `DPOTrainer`; a bare `ORPOTrainer`. TRL's defaults, but for activation
+  checkpointing, which is off in all ways;
+- ours: the steps of this project, with their checks, logs and checkpoints;
+- sorted: ours with `length_sorted`, and for DPO with `precompute_reference`.
+
+Essays are composed ones joined and cut, of lengths drawn evenly between an eighth and fifteen
+eighths of their mean: those of real corpora vary as much. Seconds are those from the loaded model
+to the trained adapter; tokens are those of the examples, without padding.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+os.environ.setdefault("TQDM_DISABLE", "1")
+
+import datasets
+import pandas as pd
+import torch
+from peft import LoraConfig
+from transformers import AutoModelForCausalLM
+from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
+from trl.experimental.orpo import ORPOConfig, ORPOTrainer
+
+from mimic.chat import encode
+from mimic.compute import load_tokenizer
+from mimic.files import write_jsonl
+from mimic.finetune import dpo, orpo, sft
+from mimic.step import Job
+
+PROJECT = Path(__file__).resolve().parents[2]
+STEPS = {"sft": sft, "dpo": dpo, "orpo": orpo}
+PLAIN = {
+    "sft": (SFTTrainer, SFTConfig, ("prompt", "completion")),
+    "dpo": (DPOTrainer, DPOConfig, ("prompt", "chosen", "rejected")),
+    "orpo": (ORPOTrainer, ORPOConfig, ("prompt", "chosen", "rejected")),
+}
+LORA = {"rank": 16, "alpha": 32, "dropout": 0.0}
+
+
+def main() -> None:
+    """Measure all ways and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", type=Path, metavar="MODEL_FOLDER")
+    parser.add_argument("--methods", nargs="*", default=list(STEPS), choices=list(STEPS))
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--examples", type=int, default=32, help="essays, or pairs of them (32)")
+    parser.add_argument("--mean-tokens", type=int, default=128, help="of an essay (128)")
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--batch-size", type=int, default=2)
+    parser.add_argument("--accumulation", type=int, default=2)
+    parser.add_argument("--autocast", default="bfloat16", choices=("none", "bfloat16"))
+    parser.add_argument("--repeats", type=int, default=1, help="rounds; the median counts (1)")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    print(
+        f"{options.model.name}, {options.device}, {options.threads} threads, torch "
+        f"{torch.__version__}; {options.examples} examples of {options.mean_tokens} tokens on "
+        f"average, {options.epochs} epochs, batch {options.batch_size} × {options.accumulation}"
+    )
+    print(f"{'method':8}{'way':8}{'tokens':>9}{'s':>9}{'tokens/s':>10}{'to plain':>10}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for method in options.methods:
+            measure(method, options, Path(folder))
+
+
+def measure(method: str, options: argparse.Namespace, folder: Path) -> None:
+    """Print a line for each way to train with one method."""
+    pairs = folder / f"{method}-pairs"
+    pairs.mkdir()
+    tokens = options.epochs * write_examples(method, options, pairs)
+    # The precomputed reference and its order by length are what the sorted way is about.
+    faster = {"length_sorted": True} | ({"precompute_reference": True} if method == "dpo" else {})
+    ways: dict[str, Callable[[Path], float]] = {
+        "plain": lambda out: plain(method, options, pairs, out),
+        "ours": lambda out: ours(method, options, pairs, out, {}),
+        "sorted": lambda out: ours(method, options, pairs, out, faster),
+    }
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    for number in range(options.repeats):
+        for way, run in ways.items():
+            out = folder / f"{method}-{way}-{number}"
+            out.mkdir()
+            seconds[way].append(run(out))
+    middle = {way: statistics.median(found) for way, found in seconds.items()}
+    for way, taken in middle.items():
+        ratio = f"{middle['plain'] / taken:.2f} x"
+        print(
+            f"{method:8}{way:8}{tokens:9}{taken:9.1f}{tokens / taken:10.1f}{ratio:>10}", flush=True
+        )
+
+
+def write_examples(method: str, options: argparse.Namespace, folder: Path) -> int:
+    """Write training and validation examples; returns the tokens of the training ones."""
+    tokenizer = load_tokenizer(options.model)
+    essays = list(pd.read_csv(PROJECT / "workflow/resources/composed_essays.csv")["TEXT"])
+    draw = random.Random(1)
+
+    def message(role: str, text: str) -> list[dict[str, str]]:
+        return [{"role": role, "content": text}]
+
+    def essay() -> list[dict[str, str]]:
+        length = round(draw.uniform(0.125, 1.875) * options.mean_tokens)
+        text = ""
+        while len(ids := encode(tokenizer, text)) < length:
+            text += draw.choice(essays) + " "
+        return message("assistant", tokenizer.decode(ids[:length]).strip())
+
+    sides = PLAIN[method][2][1:]
+    rows = [
+        {"essay": f"e{number}", "rejected_essay": f"r{number}"}
+        | {"prompt": message("user", f"Write down your thoughts, number {number}.")}
+        | {side: essay() for side in sides}
+        for number in range(options.examples)
+    ]
+    write_jsonl(folder / "train.jsonl", rows)
+    write_jsonl(folder / "validation.jsonl", rows[:2])
+    (folder / "manifest.json").write_text("{}")
+    whole = [
+        tokenizer.apply_chat_template(row["prompt"] + row[side], tokenize=False)
+        for row in rows
+        for side in sides
+    ]
+    return sum(len(encode(tokenizer, text)) for text in whole)
+
+
+def longest(options: argparse.Namespace) -> int:
+    """The longest length, which cuts nothing."""
+    return 2 * options.mean_tokens + 64
+
+
+def plain(method: str, options: argparse.Namespace, pairs: Path, out: Path) -> float:
+    """Seconds of TRL's own trainer."""
+    trainer_class, config, columns = PLAIN[method]
+    model = AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32)
+    rows = datasets.Dataset.from_json(str(pairs / "train.jsonl")).select_columns(list(columns))
+    start = time.perf_counter()
+    trainer = trainer_class(
+        model=model,
+        processing_class=load_tokenizer(options.model),
+        peft_config=LoraConfig(
+            r=LORA["rank"],
+            lora_alpha=LORA["alpha"],
+            lora_dropout=LORA["dropout"],
+            target_modules="all-linear",
+            task_type="CAUSAL_LM",
+        ),
+        train_dataset=rows,
+        args=config(
+            output_dir=str(out),
+            num_train_epochs=options.epochs,
+            per_device_train_batch_size=options.batch_size,
+            gradient_accumulation_steps=options.accumulation,
+            max_length=longest(options),
+            bf16=options.autocast == "bfloat16",
+            gradient_checkpointing=False,
+            use_cpu=options.device == "cpu",
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+        ),
+    )
+    trainer.train()
+    return time.perf_counter() - start
+
+
+def ours(
+    method: str, options: argparse.Namespace, pairs: Path, out: Path, changes: dict[str, Any]
+) -> float:
+    """Seconds of this project's step, without loading the model and what is checked afterwards."""
+    step = STEPS[method]
+    settings = {
+        "epochs": options.epochs,
+        "batch_size": options.batch_size,
+        "accumulation": options.accumulation,
+        "max_length": longest(options),
+        "autocast": options.autocast,
+        "lora": LORA,
+        **({} if method == "sft" else {"pairs": None, "checked_pairs": 2}),
+        **changes,
+    }
+    job = Job(
+        name=f"bench {method}",
+        settings={
+            "run": {"model": options.model.name, "seed": 1},
+            "compute": {"threads": options.threads, "device": options.device},
+            method: settings,
+        },
+        inputs={
+            "model": [options.model / "manifest.json"],
+            "pairs": [pairs / "manifest.json"],
+        },
+        out=out,
+        unfinished=out.with_name(f"{out.name}-unfinished"),
+    )
+    at: dict[str, float] = {}
+
+    def noting(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*arguments: Any, **keywords: Any) -> Any:
+            found = function(*arguments, **keywords)
+            at[name] = time.perf_counter()
+            return found
+
+        return noted
+
+    with (
+        mock.patch.object(step, "load_material", noting("loaded", step.load_material)),
+        mock.patch.object(step, "train", noting("trained", step.train)),
+    ):
+        step.main(job)
+    return at["trained"] - at["loaded"]
+
+
+if __name__ == "__main__":
+    main()
