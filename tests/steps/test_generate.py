@@ -1,15 +1,19 @@
 import dataclasses
+from functools import partial
 
 import pandas as pd
 import pytest
 import yaml
 
+from mimic.chat import render
 from mimic.compute import load_tokenizer
 from mimic.forms.released import load_released
 from mimic.questionnaire import generate
 from mimic.questionnaire.generation_settings import GenerationSettings
+from mimic.questionnaire.in_words import prompts_of, row_of
 from mimic.questionnaire.instruments import load_instrument
 from mimic.questionnaire.texts import cut_text, own_texts
+from mimic.respondents.asking import answer_missing
 from mimic.respondents.store import TextStore
 from mimic.settings import parse_settings
 from mimic.step import Job
@@ -175,8 +179,12 @@ def test_copied_and_empty_texts_are_passed_over_and_long_ones_cut(
 
     released = load_released(project / "config/forms/released.yaml")
     items = load_instrument(project / "config/instruments/mini_ipip_10.yaml").items
-    with_text = generate.prompts_of(
-        tokenizer, released, profiles=profiles, items=items, texts=dict.fromkeys(profiles, cut)
+    with_text = prompts_of(
+        partial(render, tokenizer),
+        released,
+        profiles=profiles,
+        items=items,
+        texts=dict.fromkeys(profiles, cut),
     )
     assert all(f"Earlier you wrote this text:\n{cut}\n\n" in one.prompt.text for one in with_text)
     assert all(one.item.statement() in one.prompt.text for one in with_text)
@@ -203,8 +211,8 @@ def test_prompts_without_a_place_for_the_text_are_refused_before_anything_is_ans
 def test_answers_are_put_back_in_order_and_read_as_options(project, tiny_model, tmp_path):
     released = load_released(project / "config/forms/released.yaml")
     items = load_instrument(project / "config/instruments/mini_ipip_10.yaml").items
-    asked = generate.prompts_of(
-        load_tokenizer(tiny_model.parent),
+    asked = prompts_of(
+        partial(render, load_tokenizer(tiny_model.parent)),
         released,
         profiles=balanced_profiles(4),
         items=items,
@@ -212,12 +220,12 @@ def test_answers_are_put_back_in_order_and_read_as_options(project, tiny_model, 
     )
     with TextStore(tmp_path) as store:
         prompts = [one.prompt for one in asked]
-        answers = generate.answer_missing(Scripted(asked), prompts, store, options={})
-    rows = [generate.row_of(one, text) for one, text in zip(asked, answers, strict=True)]
+        answers = answer_missing(Scripted(asked), prompts, store, options={})
+    rows = [row_of(one, text) for one, text in zip(asked, answers, strict=True)]
     for one, row in zip(asked, rows, strict=True):
         assert row["option"] == (1 if agrees(one) else 5)
         assert row["reason"] == ""
-    unread = generate.row_of(asked[0], "I would rather not say.")
+    unread = row_of(asked[0], "I would rather not say.")
     assert (unread["option"], unread["reason"]) == (0, "no option")
 
 

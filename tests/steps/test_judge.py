@@ -188,8 +188,13 @@ def test_a_table_without_a_column_or_rows_is_refused(tmp_path: Path, judge: Path
     table = essays_table()
     with pytest.raises(ValueError, match=r"essays\.csv: no column cluster"):
         run_train(tmp_path / "a", write_essays(tmp_path / "e", table.drop(columns="cluster")))
-    with pytest.raises(ValueError, match=r"texts\.csv: no rows"):
-        run_read(tmp_path / "b", judge, [])
+    none = write_essays(tmp_path / "none", table[:0])
+    with pytest.raises(ValueError, match=r"essays\.csv: no rows"):
+        run_train(tmp_path / "b", none)
+
+
+def test_a_run_that_wrote_nothing_has_no_probabilities(tmp_path: Path, judge: Path):
+    assert run_read(tmp_path / "none", judge, []).empty
 
 
 def test_sentence_embeddings_train_and_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -134,6 +134,7 @@ def run_step(
                 "series": label,
                 "null": null,
                 "judge": "reading",
+                "served": False,
             },
             "contexts": ["none", "own"],
             "generated": [],

@@ -15,7 +15,7 @@ import pytest
 from launched import environment, write_job
 from moderation_server import KEY, ModerationServer, Reply, verdict
 
-from mimic.essays import moderation_api
+from mimic import api
 from mimic.essays.prepare import main
 from mimic.step import Job
 
@@ -41,7 +41,7 @@ def corpus(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, KEY)
-    monkeypatch.setattr(moderation_api, "WAITS_S", (0.0, 0.0))
+    monkeypatch.setattr(api, "WAITS_S", (0.0, 0.0))
 
 
 def job_of(folder: Path, corpus: Path, moderation: dict[str, Any]) -> Job:

@@ -46,6 +46,7 @@ def test_one_text_for_each_profile_situation_and_sample(job_of):
     assert texts["text"].nunique() > 32
     hygiene = json.loads((job.out / "hygiene.json").read_text())
     assert hygiene["texts"] == 64
+    assert hygiene["chat_template"] == "own"
 
 
 def test_the_default_has_two_situations_and_texts_that_can_be_resampled():
@@ -74,6 +75,17 @@ def test_greedy_texts_don_t_follow_the_seed_and_an_adapter_writes_others(job_of,
     assert texts_of(job_of("again", seed=5, **greedy)).equals(base)
     tuned = texts_of(job_of("tuned", adapter=tiny_adapter, **greedy))
     assert (tuned["text"] != base["text"]).mean() > 0.5
+
+
+def test_a_model_without_a_chat_template_writes_by_the_plain_one_and_says_so(
+    job_of, tiny_model, tmp_path
+):
+    folder = shutil.copytree(tiny_model.parent, tmp_path / "base_model")
+    (folder / "chat_template.jinja").unlink()
+    greedy = {"temperature": 0.0, "samples": 1}
+    job = job_of("plain", model=folder / "manifest.json", **greedy)
+    assert (texts_of(job)["text"] != texts_of(job_of("own", **greedy))["text"]).any()
+    assert json.loads((job.out / "hygiene.json").read_text())["chat_template"] == "plain"
 
 
 def test_the_model_s_own_repetition_penalty_does_not_count(job_of, tiny_model, tmp_path):

@@ -211,6 +211,7 @@ def _run(method: str) -> dict[str, Any]:
         "mean_tokens": 118.25,
         "mean_repetition": 0.0412,
         "distinct": 63,
+        "chat_template": "own",
     }
     return {
         "run": name,
@@ -226,6 +227,7 @@ def _run(method: str) -> dict[str, Any]:
             "human": _about_essays(method),
         },
         "scales": parts.scales(),
+        "api": None,
         "generated": {"none": parts.generated(9 if own else 1)},
         "texts": _texts(method),
         "baselines": {

@@ -1,6 +1,7 @@
 """A local model that answers in words."""
 
 import re
+from functools import partial
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ import torch
 from mimic.chat import encode, render
 from mimic.compute import PLAIN_TEMPLATE, ComputeSettings, load_model, load_tokenizer
 from mimic.forms.released import load_released
-from mimic.questionnaire.generate import prompts_of as prompts_asked
+from mimic.questionnaire.in_words import prompts_of as prompts_asked
 from mimic.questionnaire.instruments import load_instrument
 from mimic.respondents.base import Prompt
 from mimic.respondents.generation import GenerationRespondent, prompt_seed, stop_tokens
@@ -171,7 +172,7 @@ def test_what_is_no_number_stops_and_names_the_prompt(tiny, project, value, temp
     model, tokenizer = tiny
     # The released forms' prompts end alike, so that their own words wouldn't tell them apart.
     asked = prompts_asked(
-        tokenizer,
+        partial(render, tokenizer),
         load_released(project / "config/forms/released.yaml"),
         profiles=balanced_profiles(4)[:1],
         items=load_instrument(project / "config/instruments/mini_ipip_10.yaml").items[:3],

@@ -45,7 +45,18 @@ tiny:
   title: A tiny random Llama
   parameters: 2
   license: Apache-2.0
+  aligned: base
   source: {{kind: hub, id: mimic/tiny, revision: '{REVISION}'}}
+  dtype: float32
+  architecture:
+    layers: 2
+    hidden_size: 32
+    intermediate_size: 64
+    heads: 4
+    key_value_heads: 2
+    head_dim: 8
+    vocabulary: 49152
+    tied_embeddings: true
 """
 CONFIG = "config/small.yaml"
 ROOT = "results/small"

@@ -82,6 +82,11 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+def template_kind(tokenizer: PreTrainedTokenizerBase) -> Literal["own", "plain"]:
+    """Whether prompts are rendered by the model's own chat template or by `PLAIN_TEMPLATE`."""
+    return "plain" if tokenizer.chat_template == PLAIN_TEMPLATE else "own"
+
+
 def load_model(
     folder: Path, *, compute: ComputeSettings, adapter: Path | None = None
 ) -> PreTrainedModel:

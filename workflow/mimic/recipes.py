@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -215,9 +215,22 @@ def list_series(runs: Mapping[str, Run]) -> dict[str, Series]:
 
 
 def list_runs(
-    finetune: FinetuneSettings, *, models: tuple[str, ...], pairs: PairsSettings
+    finetune: FinetuneSettings,
+    *,
+    models: tuple[str, ...],
+    pairs: PairsSettings,
+    served: Collection[str] = (),
 ) -> dict[str, Run]:
     """The runs of a study by label: each model untrained, then those of each recipe.
+
+    Parameters
+    ----------
+    finetune, pairs
+        Recipes, and the training data of those that name none.
+    models
+        The study's models.
+    served
+        Those of them that a provider serves. Nobody here can train them, and their runs stand last.
 
     Raises
     ------
@@ -225,10 +238,10 @@ def list_runs(
         If two runs would have the same label.
     """
     runs = []
-    for model in models:
+    for model in sorted(models, key=lambda model: model in served):
         runs.append(Run(f"{model}-base", model, "base", 0, series=f"{model}-base"))
         for name, recipe in finetune.named():
-            if recipe.models is None or model in recipe.models:
+            if model not in served and (recipe.models is None or model in recipe.models):
                 runs += _runs_of(recipe, name=name, model=model, pairs=recipe.pairs or pairs)
     labels = [run.label for run in runs]
     for label in labels:

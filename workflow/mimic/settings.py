@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
+from urllib.parse import urlsplit
 
 import pydantic
 from pydantic import BaseModel, ConfigDict
@@ -48,6 +49,31 @@ def parse_settings(model: type[SettingsT], values: Any, *, source: str) -> Setti
         raise ValueError(
             f"{source}: {len(lines)} wrong setting(s)\n  " + "\n  ".join(lines)
         ) from None
+
+
+def private_url(value: str, *, key_variable: str) -> str:
+    """An API's URL without a slash at its end, to which texts and a key can be sent.
+
+    Parameters
+    ----------
+    key_variable
+        The setting that names the key's environment variable, for messages.
+
+    Raises
+    ------
+    ValueError
+        If others could read what is sent, or the URL itself could hold a secret.
+    """
+    parts = urlsplit(value)
+    here = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
+    if not parts.hostname or not (parts.scheme == "https" or here):
+        raise ValueError("give a URL that begins with https://, or http:// on this machine")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError(
+            "a URL with a user, a password, a query or a fragment; settings are recorded, so a "
+            f"secret belongs into the environment variable of {key_variable}"
+        )
+    return value.rstrip("/")
 
 
 def _describe(model: type[BaseModel], problem: Any) -> str:

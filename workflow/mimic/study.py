@@ -18,7 +18,7 @@ from mimic.forms.settings import FormsSettings
 from mimic.gates.settings import GatesSettings
 from mimic.judge.settings import JudgeSettings
 from mimic.metrics.settings import MetricsSettings
-from mimic.models.settings import ModelSettings
+from mimic.models.settings import ModelSettings, check_models
 from mimic.pairs.settings import PairsSettings
 from mimic.questionnaire.settings import QuestionnaireSettings
 from mimic.recipes import FinetuneSettings, Run, Series, list_runs, list_series
@@ -178,6 +178,10 @@ class Study:
         """Label of the run of the same model that nothing was trained for."""
         return f"{self.runs[run].model}-base"
 
+    def is_served(self, run: str) -> bool:
+        """Whether a provider serves the run's model: it answers in words alone."""
+        return self.models[self.runs[run].model].is_served
+
     @property
     def series(self) -> dict[str, Series]:
         """The trained runs by series."""
@@ -189,11 +193,13 @@ class Study:
         return sorted({run.judge for run in self.runs.values()} - {"reading"})
 
     def contexts_of(self, run: str) -> tuple[str, ...]:
-        """The contexts that a run is asked in.
+        """The contexts that a run is asked in by likelihood; none of a model that an API serves.
 
         A null adapter only in the one that it is compared in; a run of a published split not about
         essays, for those that are held out from others can be in its training.
         """
+        if self.is_served(run):
+            return ()
         contexts = self.settings.questionnaire.contexts
         if self.runs[run].split == "published":
             contexts = tuple(context for context in contexts if context != "human")
@@ -253,7 +259,11 @@ def load_study(values: dict[str, Any] | None, *, source: str) -> Study:
             f"{source}: questionnaire.instrument: no {settings.questionnaire.instrument!r} in "
             f"{INSTRUMENTS}; there are {', '.join(instruments)}"
         )
-    return _study(settings, {name: known[name] for name in settings.models})
+    models = {name: known[name] for name in settings.models}
+    served = [name for name, model in models.items() if model.is_served]
+    if served:
+        _check_served(settings, served, source=source)
+    return _study(settings, models)
 
 
 def submitted_study(values: dict[str, Any]) -> Study:
@@ -267,17 +277,50 @@ def submitted_study(values: dict[str, Any]) -> Study:
 
 
 def _study(settings: StudySettings, models: dict[str, ModelSettings]) -> Study:
-    runs = list_runs(settings.finetune, models=settings.models, pairs=settings.pairs)
+    served = {name for name, model in models.items() if model.is_served}
+    runs = list_runs(settings.finetune, models=settings.models, pairs=settings.pairs, served=served)
     return Study(settings, models, runs)
+
+
+def _check_served(settings: StudySettings, served: list[str], *, source: str) -> None:
+    """Refuse what a model of an API can't do."""
+    if len(served) == len(settings.models):
+        raise ValueError(
+            f"{source}: models: {', '.join(served)} can be had by an API alone, which gives no "
+            "likelihoods, and a study rests on them; add a model with weights"
+        )
+    for name, recipe in settings.finetune.named():
+        for model in set(recipe.models or ()) & set(served):
+            raise ValueError(
+                f"{source}: {_recipe_key(name)}.models names {model!r}, which an API serves, so "
+                "that nobody here can train it; leave it out there"
+            )
+    proposals = settings.forms.proposals
+    if proposals is not None and proposals.model in served:
+        raise ValueError(
+            f"{source}: forms.proposals.model = {proposals.model!r}: an API serves it; name a "
+            "model with weights"
+        )
+    questionnaire, written = settings.questionnaire, settings.writing.max_new_tokens
+    in_words = {"released", "corrected"} & set(questionnaire.protocols)
+    taken = questionnaire.generation.text_tokens
+    if in_words and "own" in questionnaire.contexts and taken < written:
+        raise ValueError(
+            f"{source}: questionnaire.generation.text_tokens = {taken}: texts have up to {written} "
+            f"tokens (writing.max_new_tokens), and nobody here can cut those of {served[0]}, whose "
+            f"tokens its provider counts; set it to at least {written}"
+        )
 
 
 def load_models(path: Path) -> dict[str, ModelSettings]:
     """Read the models that studies can name. Raises ValueError naming the file and the key."""
     values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return {
+    models = {
         name: parse_settings(ModelSettings, entry, source=f"{path}: {name}")
         for name, entry in values.items()
     }
+    check_models(models, source=str(path))
+    return models
 
 
 def read_settings(path: Path) -> dict[str, Any]:

@@ -275,9 +275,28 @@ def questionnaire_spec(wildcards):
     )
 
 
+def writing_spec(wildcards):
+    """What a run's texts depend on."""
+    sources = {"trait_words": TRAIT_WORDS}
+    if study.is_served(wildcards.run):
+        settings = study.slice("writing")
+        return spec("writing.write_api", group="measure", settings=settings, sources=sources)
+    settings = study.slice("writing", "compute")
+    return spec("writing.write", group="train", settings=settings, sources=sources)
+
+
 def generated_spec(wildcards):
     """What answers in words depend on."""
     settings = study.slice("questionnaire", "compute")
+    if study.is_served(wildcards.run):
+        return spec(
+            "questionnaire.generate_api",
+            group="measure",
+            settings={
+                "questionnaire": {**settings["questionnaire"]["generation"], "prompts": None}
+            },
+            sources={"instrument": INSTRUMENT, "released": RELEASED_FORMS},
+        )
     return spec(
         "questionnaire.generate",
         group="train",
@@ -335,6 +354,7 @@ def metrics_spec(wildcards):
                 "series": run.series,
                 "null": run.null,
                 "judge": run.judge,
+                "served": study.is_served(run.label),
             },
             "contexts": list(study.contexts_of(run.label)),
             "generated": generated_contexts(run.label),

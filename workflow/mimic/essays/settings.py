@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from mimic.settings import Settings
+from mimic.settings import Settings, private_url
 
 Encoding = Literal["auto", "utf-8", "iso-8859-1", "windows-1252"]
 
@@ -121,16 +120,7 @@ class ApiModeration(Settings):
     @field_validator("base_url")
     @classmethod
     def _is_private(cls, value: str) -> str:
-        parts = urlsplit(value)
-        here = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
-        if not parts.hostname or not (parts.scheme == "https" or here):
-            raise ValueError("give a URL that begins with https://, or http:// on this machine")
-        if parts.username or parts.password or parts.query or parts.fragment:
-            raise ValueError(
-                "a URL with a user, a password, a query or a fragment; settings are recorded, so a "
-                "secret belongs into the environment variable of essays.moderation.key_variable"
-            )
-        return value.rstrip("/")
+        return private_url(value, key_variable="essays.moderation.key_variable")
 
 
 Moderation = Annotated[NoModeration | LocalModeration | ApiModeration, Field(discriminator="kind")]

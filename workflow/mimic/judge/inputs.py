@@ -11,13 +11,13 @@ import pandas as pd
 from mimic.masking import load_trait_words, mask
 
 
-def read_table(path: Path, *, columns: Sequence[str]) -> pd.DataFrame:
+def read_table(path: Path, *, columns: Sequence[str], may_be_empty: bool = False) -> pd.DataFrame:
     """Read a CSV whose `columns` must be there; text stays text (an empty text, or ``NA``, too).
 
     Raises
     ------
     ValueError
-        If a column is missing or there are no rows.
+        If a column is missing, or there are no rows where there must be.
     """
     table = pd.read_csv(path, keep_default_na=False, dtype={"id": str, "text": str})
     missing = [column for column in columns if column not in table.columns]
@@ -25,7 +25,7 @@ def read_table(path: Path, *, columns: Sequence[str]) -> pd.DataFrame:
         raise ValueError(
             f"{path}: no column {', '.join(missing)}; there are {', '.join(table.columns)}"
         )
-    if table.empty:
+    if table.empty and not may_be_empty:
         raise ValueError(f"{path}: no rows, so there is nothing to read")
     return table
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from mimic.compute import ComputeSettings
@@ -22,15 +23,18 @@ def main(job: Job) -> None:
     """Write ``probabilities.csv``: for each text the probability of high on each trait."""
     judge = load_judge(job.folder("judge"))
     texts_file = job.input("texts")
-    texts = read_table(texts_file, columns=[*KEPT, "text"])
+    # A model that is no longer served wrote none.
+    texts = read_table(texts_file, columns=[*KEPT, "text"], may_be_empty=True)
     seen, deleted = masked_texts(
         list(texts["text"]), trait_words=job.input("trait_words"), masked=judge.masked
     )
-    probabilities = judge.read(
-        seen,
-        embedder=_embedder(job, judge),
-        threads=job.parse(ComputeSettings, "compute").threads,
-    )
+    probabilities = np.zeros((0, len(TRAITS)))
+    if seen:
+        probabilities = judge.read(
+            seen,
+            embedder=_embedder(job, judge),
+            threads=job.parse(ComputeSettings, "compute").threads,
+        )
     table = texts[KEPT].assign(deleted=deleted)
     traits = pd.DataFrame(probabilities, columns=list(TRAITS), index=table.index)
     table = pd.concat([table, traits], axis=1)

@@ -54,9 +54,9 @@ def by_source(
     asked
         By context, the profile that each subject is scored against.
     texts
-        The profile that each text was written for.
+        The profile that each text was written for; without texts they have no figure.
     """
     return {
         "questionnaire": {context: figure(profiles) for context, profiles in asked.items()},
-        "texts": figure(texts),
+        "texts": figure(texts) if texts else None,
     }

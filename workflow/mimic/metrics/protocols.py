@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from mimic.files import read_json
 from mimic.metrics.baselines import constant_share
 from mimic.metrics.resampling import Resampling
 from mimic.questionnaire.protocols import decisions, item_scores, protocol_figures, trait_scores
@@ -49,6 +50,18 @@ class _Asked(NamedTuple):
     def item_traits(self) -> np.ndarray:
         """Each item's trait as its position in `TRAITS`, shape (items,)."""
         return np.array([TRAITS.index(item.trait) for item in self.items])
+
+
+def not_served(path: Path) -> dict[str, str] | None:
+    """Why a model of an API has no answers; None if it has some.
+
+    Parameters
+    ----------
+    path
+        A ``served.json``, which only models of an API have.
+    """
+    reason = read_json(path)["reason"] if path.is_file() else None
+    return None if reason is None else {"not_served": str(reason)}
 
 
 def generated_figures(

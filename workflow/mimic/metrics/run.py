@@ -10,7 +10,7 @@ from mimic.metrics.answers import check_same_layout, held_out, load_answers, tra
 from mimic.metrics.baselines import by_source, constant_share, modal_profile
 from mimic.metrics.contrasts import contrast_figures, text_contrast
 from mimic.metrics.numbers import cuts_of, rounded
-from mimic.metrics.protocols import generated_figures
+from mimic.metrics.protocols import generated_figures, not_served
 from mimic.metrics.questionnaire import exact_match, questionnaire_figures
 from mimic.metrics.reliability import reliability_figures, scale_figures
 from mimic.metrics.sensitivity import coherence_figures
@@ -66,7 +66,7 @@ def main(job: Job) -> None:
     )
     modal = modal_profile(job.input("essays"))
     written_for = texts["profile"].tolist()
-    learning = job.inputs["learning"]
+    learning, hygiene = job.inputs["learning"], read_json(job.input("hygiene"))
     generated = zip(job.settings["generated"], job.inputs["generated"], strict=True)
     figures = {
         "run": run["label"],
@@ -79,8 +79,10 @@ def main(job: Job) -> None:
         "judge": run["judge"],
         "questionnaire": questionnaire,
         "scales": scales,
+        "api": {"texts": hygiene["served"]["reason"]} if run["served"] else None,
         "generated": {
-            context: generated_figures(
+            context: not_served(path.with_name("served.json"))
+            or generated_figures(
                 path.with_name("generated.parquet"),
                 job.settings["protocols"],
                 cuts=cuts,
@@ -106,7 +108,7 @@ def main(job: Job) -> None:
             },
         },
         "learning": read_json(learning[0]) if learning else None,
-        "hygiene": read_json(job.input("hygiene")),
+        "hygiene": hygiene,
     }
     write_json(job.out / f"{run['label']}.json", rounded(figures))
 

@@ -7,35 +7,63 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mimic.compute import load_tokenizer, template_kind
 from mimic.files import sha256_file, write_json
+from mimic.models.described import check_described
 from mimic.models.settings import HubSettings, ModelSettings, PackageGgufSettings
 from mimic.progress import say
+from mimic.respondents.api_settings import ApiSettings
 from mimic.step import Job, run_step
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel
 
 
 def main(job: Job) -> None:
     """Write the model folder and ``model.json``, which says what it is."""
+    settings = job.parse(ModelSettings, "model")
+    source = settings.source
+    # What doesn't decide the weights, such as the title, would make all trainings stale.
+    described = settings.model_dump(mode="json", include={"source", "dtype", "architecture"})
+    if isinstance(source, ApiSettings):
+        say(f"{source.id} is served by {source.base_url}; nothing is fetched")
+        write_json(job.out / "model.json", {**described, "chat_template": "provider"})
+        return
+    if isinstance(source, PackageGgufSettings):
+        _unpack(source, settings, job.out)
+    else:
+        _fetch(source, settings, job.out)
+    template = template_kind(load_tokenizer(job.out))
+    if template == "plain":
+        say("the tokenizer has no chat template; the plain one is used")
+    write_json(job.out / "model.json", {**described, "chat_template": template})
+
+
+def _unpack(source: PackageGgufSettings, settings: ModelSettings, out: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    settings = job.parse(ModelSettings, "model")
-    source = settings.source
-    if isinstance(source, PackageGgufSettings):
-        path = gguf_path(source)
-        say(f"reading and dequantising {path.name}")
-        tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
-        model = AutoModelForCausalLM.from_pretrained(
-            path.parent, gguf_file=path.name, dtype=torch.float32
-        )
-        forget_quantisation(model)
-    else:
-        tokenizer, model = _from_hub(source)
-    model.save_pretrained(job.out, max_shard_size="4GB")
-    tokenizer.save_pretrained(job.out)
-    write_json(job.out / "model.json", settings.model_dump(mode="json"))
+    path = gguf_path(source)
+    say(f"reading and dequantising {path.name}")
+    tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+    model = AutoModelForCausalLM.from_pretrained(
+        path.parent, gguf_file=path.name, dtype=torch.float32
+    )
+    forget_quantisation(model)
+    check_described(settings, model.config, where=path.name)
+    model.save_pretrained(out, max_shard_size="4GB")
+    tokenizer.save_pretrained(out)
+
+
+def _fetch(source: HubSettings, settings: ModelSettings, out: Path) -> None:
+    from transformers import AutoConfig
+
+    from mimic.models.hub import config_folder, place_files
+
+    say(f"fetching {source.id} at {source.revision[:12]}")
+    config = AutoConfig.from_pretrained(config_folder(source), local_files_only=True)
+    check_described(settings, config, where=source.id)
+    place_files(source, out)
 
 
 def gguf_path(source: PackageGgufSettings) -> Path:
@@ -77,25 +105,6 @@ def forget_quantisation(model: PreTrainedModel) -> None:
     model.is_quantized = False
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
-
-
-def _from_hub(source: HubSettings) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    say(f"loading {source.id} at {source.revision[:12]}")
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source.id, revision=source.revision)
-        model = AutoModelForCausalLM.from_pretrained(
-            source.id, revision=source.revision, dtype="auto", use_safetensors=True
-        )
-    except GatedRepoError:
-        raise ValueError(
-            f"{source.id} is gated: ask for access on its page of the hub, then set HF_TOKEN"
-        ) from None
-    except RepositoryNotFoundError:
-        raise ValueError(f"the hub has no model {source.id} that your HF_TOKEN can see") from None
-    return tokenizer, model
 
 
 if __name__ == "__main__":

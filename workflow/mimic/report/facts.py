@@ -100,6 +100,13 @@ def with_context(study: dict[str, Any], context: str) -> list[dict[str, Any]]:
     return [run for run in study["runs"] if context in run["questionnaire"]]
 
 
+def no_likelihood(run: dict[str, Any]) -> str | None:
+    """Why a run has no answers by likelihood; None if it has them."""
+    if run["api"] is None:
+        return None
+    return "an API serves this model, and gives no probabilities of the options"
+
+
 def is_trained(run: dict[str, Any]) -> bool:
     """Whether a run was fine-tuned."""
     return bool(run["method"] != "base")

@@ -168,7 +168,8 @@ def _first_and_last(losses: list[float]) -> str:
 
 def hygiene(study: dict[str, Any]) -> Drawing:
     """What the writing looks like: six numbers of each run's hygiene file."""
-    runs = study["runs"]
+    # A model that is no longer served wrote nothing.
+    runs = [run for run in study["runs"] if run["hygiene"]["texts"]]
     with style():
         canvas, axes = plt.subplots(2, 3, figsize=(WIDTH, 1.0 + 0.5 * len(runs)), sharey=True)
         for axis, (title, key, per_text) in zip(axes.flat, _HYGIENE, strict=True):

@@ -12,6 +12,7 @@ from mimic.report.facts import (
     is_trained,
     learning,
     listed,
+    no_likelihood,
     over_seeds,
     target_contexts,
 )
@@ -57,10 +58,13 @@ def results(study: dict[str, Any], context: str) -> Table:
     )
     several = over_seeds(study)
     for run in study["runs"]:
-        part = run["questionnaire"].get(context)
+        part, reason = run["questionnaire"].get(context), no_likelihood(run)
         if part is None:
+            if reason is not None:
+                count = 4 if marked else 3
+                table.rows.append(_in_words_alone(table, run, reason, count, is_main=is_main))
             continue
-        texts, stability = run["texts"], part["stability"]
+        stability = part["stability"]
         table.rows.append(
             [
                 Cell(run["run"]),
@@ -69,14 +73,7 @@ def results(study: dict[str, Any], context: str) -> Table:
                 matched(table, part["exact_match"]),
                 table.share(part["exact_match_averaged"]),
                 table.plain(part["mean_auc"]),
-                *(
-                    [
-                        matched(table, texts["exact_match"], _other_judge(run)),
-                        table.plain(texts["mean_auc"]),
-                    ]
-                    if is_main
-                    else []
-                ),
+                *(_of_texts(table, run) if is_main else []),
                 table.plain(stability["spread"]),
                 table.share(stability["reduction"], reason=_BASE),
                 _noise(table, stability["traits"]),
@@ -122,10 +119,13 @@ def baselines(study: dict[str, Any]) -> Table:
     for model, prompt in _by_model(study, "prompt_only"):
         for context in target_contexts(study):
             value = prompt["questionnaire"].get(context)
+            if value is None:
+                # Of a model that an API serves: the table of results says why.
+                continue
             table.rows.append(
                 [
                     Cell(f"prompt only, {model}"),
-                    _or_missing(table, value),
+                    Cell(percent(value)),
                     Cell(f"the untrained model, told its target; {context_words(study, context)}"),
                 ]
             )
@@ -237,7 +237,8 @@ def _other_judge(run: Run) -> str:
 def _null_adapters(table: Table, study: dict[str, Any]) -> None:
     """The null adapters of each series, or that a model has none."""
     what = "the same training on permuted labels"
-    for model in dict.fromkeys(run["model"] for run in study["runs"]):
+    trainable = [run["model"] for run in study["runs"] if no_likelihood(run) is None]
+    for model in dict.fromkeys(trainable):
         own = [one for one in study["series"] if one["model"] == model and one["against_null"]]
         if not own:
             table.rows.append([Cell(f"null adapter, {model}"), Cell("not run"), Cell(what)])
@@ -300,6 +301,27 @@ def _over_seeds(
     )
 
 
+def _in_words_alone(
+    table: Table, run: Run, reason: str, count: int, *, is_main: bool
+) -> list[Cell]:
+    """The row of a run without likelihoods, which leaves its texts; `count` cells before them."""
+    none = [table.missing(reason)]
+    row = [Cell(run["run"]), Cell(run["method"]), *none * count]
+    if is_main:
+        return [*row, *_of_texts(table, run), *none * 4, _learning(table, run)]
+    return [*row, *none * 4]
+
+
+def _of_texts(table: Table, run: Run) -> list[Cell]:
+    reason = run["api"]["texts"] if run["api"] else None
+    if reason is not None:
+        return [table.missing(reason)] * 2
+    return [
+        matched(table, run["texts"]["exact_match"], _other_judge(run)),
+        table.plain(run["texts"]["mean_auc"]),
+    ]
+
+
 def _noise(table: Table, traits: dict[str, Any]) -> Cell:
     """Median of S/|B| over the traits that have one."""
     values = [traits[trait]["noise_to_signal"] for trait in TRAITS]
@@ -344,4 +366,5 @@ def _by_model(study: dict[str, Any], key: str) -> list[tuple[str, Any]]:
 
 
 def _or_missing(table: Table, value: float | None) -> Cell:
-    return table.missing("No text that isn't copied.") if value is None else Cell(percent(value))
+    reason = "No text was written, or none that isn't copied."
+    return table.missing(reason) if value is None else Cell(percent(value))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from mimic.report.facts import check_name
-from mimic.report.numbers import Cell, Table, number, percent
+from mimic.report.numbers import Cell, Table
+
+_NOTHING = "nothing was written"
 
 
 def gates(study: dict[str, Any]) -> Table:
@@ -29,9 +31,11 @@ def hygiene(study: dict[str, Any]) -> Table:
     """What the runs wrote, apart from its content."""
     table = Table(
         "Writing hygiene. Copied texts share 12 or more consecutive tokens with a training essay; "
-        "they are judged apart and never shown.",
+        "they are judged apart and never shown. Prompts are rendered by the model’s own chat "
+        "template, or where it has none by a plain one: the request, a blank line, the answer.",
         [
             "Run",
+            "Chat template",
             "Texts",
             "Distinct",
             "Empty",
@@ -47,12 +51,13 @@ def hygiene(study: dict[str, Any]) -> Table:
         table.rows.append(
             [
                 Cell(run["run"]),
+                Cell(values["chat_template"]),
                 *(
                     Cell(str(values[key]))
                     for key in ("texts", "distinct", "empty", "with_trait_words", "copied")
                 ),
-                Cell(number(values["mean_tokens"], 1)),
-                Cell(percent(values["mean_repetition"])),
+                table.value(values["mean_tokens"], reason=_NOTHING, digits=1),
+                table.part(values["mean_repetition"], reason=_NOTHING),
                 table.share(run["texts"]["copied_exact_match"], reason="No text was copied."),
             ]
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mimic.report.facts import context_words, target_contexts
+from mimic.report.facts import context_words, no_likelihood, target_contexts
 from mimic.report.numbers import Cell, Table, number, p_value, percent
 from mimic.report.tables_answers import at_cuts, cuts_of
 from mimic.traits import TRAITS
@@ -43,19 +43,16 @@ def protocols(study: dict[str, Any], context: str) -> Table:
         ],
     )
     for run in runs:
-        found, part = run["generated"][context], run["questionnaire"][context]
-        matches = at_cuts(part)
+        found = run["generated"][context]
+        likelihoods = _likelihoods(table, run, context, cuts)
+        if "not_served" in found:
+            none = [table.missing(found["not_served"])]
+            table.rows.append([Cell(run["run"]), *likelihoods, *none * (len(used) + 2)])
+            continue
         table.rows.append(
             [
                 Cell(run["run"]),
-                *(
-                    table.part(
-                        matches[name]["value"],
-                        p_value(matches[name]["p_value"]),
-                        reason="no value at this cut",
-                    )
-                    for name in cuts
-                ),
+                *likelihoods,
                 *(_matched(table, found, protocol, cut) for protocol, cut in used),
                 Cell(percent(found["protocols"][used[0][0]]["parsed"])),
                 Cell(_reasons(found["unparsed"])),
@@ -74,7 +71,7 @@ def accuracy(study: dict[str, Any], context: str) -> Table:
     )
     for run in study["runs"]:
         asked = run["generated"].get(context)
-        for protocol, cut in _columns(asked) if asked else ():
+        for protocol, cut in _columns(asked) if asked and "not_served" not in asked else ():
             found = asked["protocols"][protocol]
             at_cut = _at_cut(found, cut)["accuracy"]
             table.rows.append(
@@ -86,6 +83,20 @@ def accuracy(study: dict[str, Any], context: str) -> Table:
                 ]
             )
     return table
+
+
+def _likelihoods(table: Table, run: dict[str, Any], context: str, cuts: list[str]) -> list[Cell]:
+    """Exact match by likelihood at each cut."""
+    reason = no_likelihood(run)
+    if reason is not None:
+        return [table.missing(reason)] * len(cuts)
+    matches = at_cuts(run["questionnaire"][context])
+    return [
+        table.part(
+            matches[name]["value"], p_value(matches[name]["p_value"]), reason="no value at this cut"
+        )
+        for name in cuts
+    ]
 
 
 def _columns(asked: dict[str, Any]) -> list[tuple[str, str]]:

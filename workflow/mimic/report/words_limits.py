@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from mimic.report.facts import ESSAYS, essay_words, is_family_run, is_trained, listed
@@ -32,7 +33,8 @@ def limits(study: dict[str, Any], described: dict[str, Any]) -> list[str]:
         if len({run["model"] for run in runs}) == 1
         else f"It speaks of {names} alone; a difference between them has many possible causes."
     )
-    sizes = [model["parameters"] for model in described["models"].values()]
+    # A provider may not tell how large its model is.
+    sizes = [model["parameters"] or math.inf for model in described["models"].values()]
     if max(sizes) < 1000:
         lines.append(
             f"The largest model has {max(sizes):g} million parameters. That is far "
@@ -51,6 +53,7 @@ def limits(study: dict[str, Any], described: dict[str, Any]) -> list[str]:
             f"Some runs have fewer than {_FEWEST_NULLS} null adapters: {listed(map(str, few))}. "
             "Trainings on permuted labels differ from each other, and so few don’t show how much."
         )
+    lines += _served_limits(runs)
     lines += _design_limits(study)
     lone = [f"{run['run']}: {note}" for run in runs for note in run["texts"]["notes"]]
     if lone:
@@ -92,6 +95,29 @@ def _seed_limit(study: dict[str, Any]) -> str:
 
 def _null_adapters(series: dict[str, Any]) -> int:
     return len(series["null_adapters"])
+
+
+def _served_limits(runs: list[dict[str, Any]]) -> list[str]:
+    """What is missing of models that a provider serves, or no longer serves."""
+    served = [run for run in runs if run["api"] is not None]
+    lines = []
+    if served:
+        lines.append(
+            f"{listed(run['run'] for run in served)}: an API serves the model. It answers in words "
+            "alone, so it has no stability and no figures by likelihood, and what stands behind "
+            "its name can't be checked."
+        )
+    for run in served:
+        parts = [("texts", run["api"]["texts"])]
+        parts += [
+            (f"answers, context {c}", g.get("not_served")) for c, g in run["generated"].items()
+        ]
+        lines += [
+            f"{run['run']} has no {what}: {reason.rstrip('.')}. No other model stands in for it."
+            for what, reason in parts
+            if reason is not None
+        ]
+    return lines
 
 
 def _design_limits(study: dict[str, Any]) -> list[str]:

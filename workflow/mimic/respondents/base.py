@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -24,6 +26,12 @@ class Prompt:
     text: str
     name: str = field(compare=False)
     sample: int = 0
+
+
+def prompt_seed(seed: int, prompt: Prompt) -> int:
+    """The first 63 bits of the sha256 of the seed, a prompt's text and its sample, as JSON."""
+    content = json.dumps([seed, prompt.text, prompt.sample]).encode()
+    return int.from_bytes(hashlib.sha256(content).digest()[:8], "big") >> 1
 
 
 class TextRespondent(Protocol):

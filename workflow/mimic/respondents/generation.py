@@ -9,8 +9,6 @@ own.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from mimic.chat import encode
-from mimic.respondents.base import Prompt
+from mimic.respondents.base import Prompt, prompt_seed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -133,12 +131,6 @@ class GenerationRespondent:
                 through.append(TopPLogitsWarper(self.top_p))
             through.append(_Drawn([prompt_seed(self.seed, prompt) for prompt in prompts]))
         return LogitsProcessorList(through)
-
-
-def prompt_seed(seed: int, prompt: Prompt) -> int:
-    """The first 63 bits of the sha256 of the seed, a prompt's text and its sample, as JSON."""
-    content = json.dumps([seed, prompt.text, prompt.sample]).encode()
-    return int.from_bytes(hashlib.sha256(content).digest()[:8], "big") >> 1
 
 
 def stop_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
