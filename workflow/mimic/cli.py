@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import get_args
 
 from mimic.clean import clean_stale, named_outputs
+from mimic.plan.devices import Kind
 from mimic.provenance.audit_command import show_audit, show_whole_audit
 from mimic.provenance.pack_table import FOLDER as PACKS
 from mimic.provenance.store_command import remove_unneeded, show_store
@@ -69,6 +71,13 @@ def _crate(arguments: argparse.Namespace) -> bool:
         title=settings.report.title,
         authors=settings.report.authors,
     )
+
+
+def _plan(arguments: argparse.Namespace) -> bool:
+    # Loads the settings of every stage that is planned, which no other command needs.
+    from mimic.plan.command import show_plan
+
+    return show_plan(arguments.configfile, device=arguments.device, as_json=arguments.json)
 
 
 def _why(arguments: argparse.Namespace) -> bool:
@@ -134,6 +143,21 @@ def _parser() -> argparse.ArgumentParser:
     crate.add_argument("file", type=Path, metavar="FILE.zip", help="must not exist yet")
     crate.set_defaults(call=_crate)
 
+    plan = commands.add_parser(
+        "plan",
+        help="say what a study will need",
+        description="Say for each job that runs a model what memory it needs on each device, "
+        "whether it fits, and how long it takes; and what the study takes of a machine. Exit "
+        "status 1 if something fits nowhere.",
+    )
+    plan.add_argument(
+        "--device",
+        choices=get_args(Kind),
+        help="what to plan for (a node of 4 × A100 40 GB if absent, or the CPU where the settings "
+        "say so)",
+    )
+    plan.set_defaults(call=_plan)
+
     why = commands.add_parser(
         "why",
         help="say what would run, and why",
@@ -158,9 +182,9 @@ def _parser() -> argparse.ArgumentParser:
 
     for command in (clean, store):
         command.add_argument("--yes", action="store_true", help="remove without a question")
-    for command in (gates, audit):
+    for command in (gates, audit, plan):
         command.add_argument("--json", action="store_true", help="print it for machines")
-    for command in (clean, gates, audit, crate, why):
+    for command in (clean, gates, audit, crate, plan, why):
         command.add_argument(
             "--configfile",
             type=Path,

@@ -1,0 +1,180 @@
+"""Whether a training fits its devices, and what would fit where it doesn't.
+
+What leaves the training the same but for rounding is rearranged: smaller batches with more
+accumulation, checkpointing, more devices. What makes it another training (attention, quantisation,
+shorter examples) is named, never done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from mimic.plan.architecture import Architecture
+from mimic.plan.devices import Device, Node
+from mimic.plan.memory import Memory, training_memory, writing_memory
+from mimic.plan.workload import Training, Writing
+
+GB = 1e9
+# Below this many tokens an essay's beginning isn't worth training on.
+SHORTEST = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """A training that fits.
+
+    Attributes
+    ----------
+    training
+        As it is planned.
+    words
+        Empty if that is how it was set; else what was over what, and the settings to paste.
+    """
+
+    training: Training
+    memory: Memory
+    words: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """What fits nowhere as it is set.
+
+    Attributes
+    ----------
+    memory
+        What it would need as it was set.
+    words
+        What is over what, and settings that would fit, if there are any.
+    """
+
+    memory: Memory
+    words: str
+
+
+def place_training(
+    architecture: Architecture, training: Training, node: Node, *, section: str
+) -> Placed | Refused:
+    """Find the arrangement of a training that fits and is nearest to how it was set.
+
+    Parameters
+    ----------
+    section
+        The section of the settings that it stands in, such as ``finetune.dpo``.
+    """
+    memory = training_memory(architecture, training, node.device)
+    if fits(memory, node.device):
+        return Placed(training=training, memory=memory)
+    over = f"{section}: {over_in_words(memory, node.device)}"
+    for same in _the_same(training, node):
+        planned = training_memory(architecture, same, node.device)
+        if fits(planned, node.device):
+            paste = settings_in_words(training, same, section)
+            words = f"{over}; the same training fits with {paste}"
+            return Placed(training=same, memory=planned, words=words)
+    for other in _others(training):
+        for same in (other, *_the_same(other, node)):
+            if fits(training_memory(architecture, same, node.device), node.device):
+                paste = settings_in_words(training, same, section)
+                words = f"{over}; another training that fits: {paste}"
+                return Refused(memory=memory, words=words)
+    words = (
+        f"{over}; nothing that was tried fits: batches of 1, checkpointing, nf4, "
+        f"{node.gpus} device(s), shorter examples. Take a smaller model or a larger device"
+    )
+    return Refused(memory=memory, words=words)
+
+
+def place_writing(
+    architecture: Architecture, writing: Writing, device: Device, *, section: str
+) -> Memory | Refused:
+    """The memory of writing, or the largest batch that fits."""
+    memory = writing_memory(architecture, writing, device)
+    if fits(memory, device):
+        return memory
+    over = f"{section}: {over_in_words(memory, device)}"
+    batch = writing.batch_size // 2
+    while batch:
+        fewer = replace(writing, batch_size=batch)
+        if fits(writing_memory(architecture, fewer, device), device):
+            return Refused(
+                memory=memory, words=f"{over}; fits with {section}: {{batch_size: {batch}}}"
+            )
+        batch //= 2
+    return Refused(memory=memory, words=f"{over}; no batch fits. Take a smaller model")
+
+
+def fits(memory: Memory, device: Device) -> bool:
+    """Whether it can be planned for."""
+    return memory.total <= device.memory_bytes
+
+
+def over_in_words(memory: Memory, device: Device) -> str:
+    """Which figure is over what, its largest parts first."""
+    parts = {field.name: getattr(memory, field.name) for field in fields(memory)}
+    largest = sorted(parts, key=lambda name: -parts[name])[:3]
+    said = ", ".join(f"{name} {parts[name] / GB:.1f}" for name in largest)
+    return (
+        f"{memory.total / GB:.1f} GB on each device, over the {device.memory_bytes / GB:.0f} GB of "
+        f"{device.title} ({said})"
+    )
+
+
+def settings_in_words(before: Training, after: Training, section: str) -> str:
+    """The settings that differ, to be pasted."""
+    changed: dict[str, Any] = {}
+    if after.longest != before.longest:
+        changed["max_length"] = after.longest
+    for name in ("batch_size", "accumulation", "checkpointing", "attention", "quantisation"):
+        if getattr(before, name) != getattr(after, name):
+            value = getattr(after, name)
+            changed[name] = str(value).lower() if isinstance(value, bool) else value
+    if after.devices != before.devices or after.sharding != before.sharding:
+        changed["launch"] = f"{{config: {after.sharding}, devices: {after.devices}}}"
+    return f"{section}: {{{', '.join(f'{name}: {value}' for name, value in changed.items())}}}"
+
+
+def _the_same(training: Training, node: Node) -> Iterator[Training]:
+    """Arrangements with the same examples in each step: on the fewest devices, least slow first."""
+    sizes = [n for n in range(training.batch_size, 0, -1) if training.batch_size % n == 0]
+    for devices in (n for n in (1, 2, 4, 8) if training.devices <= n <= node.gpus):
+        for checkpointing in sorted({training.checkpointing, True}):
+            for size in sizes:
+                accumulation = training.accumulation * training.batch_size // size
+                if accumulation % devices == 0:
+                    yield replace(
+                        training,
+                        batch_size=size,
+                        accumulation=accumulation,
+                        checkpointing=checkpointing,
+                        devices=devices,
+                        sharding=_sharding(training, devices),
+                    )
+
+
+def _sharding(training: Training, devices: int) -> Any:
+    """How several devices share the model so that each holds a part."""
+    if devices == 1:
+        return "single"
+    if devices == training.devices:
+        return training.sharding
+    return "fsdp1_qlora" if training.quantisation == "nf4" else "fsdp2_lora"
+
+
+def _others(training: Training) -> Iterator[Training]:
+    """Trainings that need less and aren't the same, the nearest first."""
+    better = "sdpa" if training.attention == "eager" else training.attention
+    if better != training.attention:
+        yield replace(training, attention=better)
+    sharding = training.sharding
+    if training.quantisation == "none":
+        sharding = "fsdp1_qlora" if training.sharding == "fsdp2_lora" else training.sharding
+        yield replace(training, quantisation="nf4", sharding=sharding)
+    least = replace(training, attention=better, quantisation="nf4", sharding=sharding)
+    yield least
+    length = training.longest // 2
+    while length >= SHORTEST:
+        yield replace(least, longest=length, mean_length=min(length, training.mean_length))
+        length //= 2

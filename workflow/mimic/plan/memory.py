@@ -1,0 +1,143 @@
+"""Memory of a training, of writing and of answering, for each device.
+
+The parts are bytes; a GB is 10⁹ of them, as GPUs are sold by.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from mimic.plan.activations import FLOAT32, passes
+from mimic.plan.architecture import Architecture
+from mimic.plan.devices import Device
+from mimic.plan.workload import BYTES, Answering, Training, Writing
+
+# nf4: four bits a number; with double quantisation an 8-bit scale for each 64 and a float32 one
+# for each 256 of these (Dettmers et al., "QLoRA", arXiv 2305.14314, section 3).
+NF4_PACKED = 0.5
+NF4_SCALES = 1 / 64 + 4 / (64 * 256)
+# Adam: two moments; and the gradient. All of LoRA's are float32.
+ADAM = 2 * FLOAT32
+# FSDP holds the block that it computes and the one that it fetches before it is needed
+# (BackwardPrefetch.BACKWARD_PRE, accelerate's default).
+GATHERED_BLOCKS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """Bytes on each device, by what they are for."""
+
+    weights: float
+    adapter: float = 0.0
+    gradients: float = 0.0
+    optimizer: float = 0.0
+    gathered: float = 0.0
+    activations: float = 0.0
+    cache: float = 0.0
+    overhead: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """All of them."""
+        return float(sum(getattr(self, field.name) for field in fields(self)))
+
+
+def training_memory(architecture: Architecture, training: Training, device: Device) -> Memory:
+    """Peak memory of a training, on each of its devices.
+
+    Parameters
+    ----------
+    device
+        Whose allocator and context it is.
+    """
+    shards = training.devices if training.is_sharded else 1
+    waiting = training.is_sharded and training.offload
+    adapter = training.adapter.parameters(architecture)
+    one = passes(architecture, training, on_gpu=device.kind != "cpu")
+    weights = 0.0 if waiting else _sharded_weights(architecture, training) / shards
+    states = 0.0 if waiting else adapter / shards
+    parts = Memory(
+        weights=weights + _whole_weights(architecture, training),
+        adapter=states * FLOAT32,
+        gradients=adapter / shards * FLOAT32,
+        optimizer=states * ADAM,
+        gathered=_gathered(architecture, training),
+        activations=one.kept + one.working,
+    )
+    return _with_overhead(parts, device, several=training.devices > 1)
+
+
+def writing_memory(architecture: Architecture, writing: Writing, device: Device) -> Memory:
+    """Peak memory of writing, the adapter merged into the weights."""
+    wide = BYTES[writing.precision]
+    length = writing.prompt_length + writing.new_tokens
+    prompt = writing.batch_size * writing.prompt_length
+    # Of the prompt one block's intermediate values at a time; logits of the last token alone, which
+    # sampling turns into float32 probabilities, sorted and masked.
+    working = prompt * (3 * architecture.intermediate_size + 4 * architecture.hidden_size) * wide
+    chosen = writing.batch_size * architecture.vocabulary * 5 * FLOAT32
+    parts = Memory(
+        weights=architecture.parameters * wide,
+        activations=max(working, chosen),
+        cache=writing.batch_size * length * cache_bytes(architecture, wide),
+    )
+    return _with_overhead(parts, device, several=False)
+
+
+def answering_memory(architecture: Architecture, answering: Answering, device: Device) -> Memory:
+    """Peak memory of answering, the adapter merged into the weights."""
+    wide = BYTES[answering.precision]
+    tokens = max(answering.batch_tokens, answering.prefix_length)
+    working = tokens * (3 * architecture.intermediate_size + 4 * architecture.hidden_size) * wide
+    # Log-probabilities are float32, beside the logits that they come from.
+    chosen = answering.batch_tokens * architecture.vocabulary * (wide + 2 * FLOAT32)
+    parts = Memory(
+        weights=architecture.parameters * wide,
+        activations=max(working, chosen),
+        cache=(answering.prefix_length + answering.batch_tokens) * cache_bytes(architecture, wide),
+    )
+    return _with_overhead(parts, device, several=False)
+
+
+def cache_bytes(architecture: Architecture, wide: int) -> int:
+    """Bytes of the keys and values of one token."""
+    return 2 * architecture.layers * architecture.key_value_size * wide
+
+
+def _sharded_weights(a: Architecture, training: Training) -> float:
+    """Bytes of the weights that sharding divides."""
+    rest = a.parameters - a.linear_parameters
+    wide = training.weight_bytes
+    if training.quantisation == "nf4":
+        # Embeddings, output layer and norms aren't quantised.
+        return a.linear_parameters * NF4_PACKED + rest * wide
+    return float(a.parameters * wide)
+
+
+def _whole_weights(a: Architecture, training: Training) -> float:
+    """Bytes of the weights that every device holds whole: scales are no parameters."""
+    return a.linear_parameters * NF4_SCALES if training.quantisation == "nf4" else 0.0
+
+
+def _gathered(a: Architecture, training: Training) -> float:
+    """Bytes of whole weights that pass by: gathered blocks, and a layer out of nf4."""
+    wide = training.compute_bytes
+    largest = max(w * h for w, h in a.linear_shapes.values()) * wide
+    unpacked = largest if training.quantisation == "nf4" else 0
+    if not training.is_sharded:
+        return float(unpacked)
+    packed = NF4_PACKED if training.quantisation == "nf4" else training.weight_bytes
+    block = a.layer_linear_parameters * packed + training.adapter.parameters(a) / a.layers * FLOAT32
+    # What is in no block stays whole from the forward to the backward pass.
+    outside = (a.embedding_parameters + a.head_parameters + a.hidden_size) * training.weight_bytes
+    return GATHERED_BLOCKS * block + outside + unpacked
+
+
+def _with_overhead(parts: Memory, device: Device, *, several: bool) -> Memory:
+    """The parts, and what context, communication and allocator add."""
+    # Weights lie where they were loaded; what comes and goes leaves gaps.
+    moving = parts.activations + parts.gathered + parts.gradients + parts.cache
+    overhead = device.context_bytes + device.allocator_gaps * moving
+    overhead += device.communication_bytes if several else 0
+    values = {field.name: getattr(parts, field.name) for field in fields(parts)}
+    return Memory(**(values | {"overhead": overhead}))

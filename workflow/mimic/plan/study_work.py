@@ -1,0 +1,232 @@
+"""What a study has its models do: its trainings, texts and answers, as the plan sees them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from mimic.compute import ComputeSettings
+from mimic.finetune.settings import DpoSettings, PreferenceSettings, SftSettings, TrainingSettings
+from mimic.models.settings import ModelSettings
+from mimic.packs import list_packs
+from mimic.plan.architecture import Architecture
+from mimic.plan.corpus import ITEM_TOKENS, PROMPT_TOKENS, Lengths, padded_length
+from mimic.plan.workload import Adapter, Answering, Method, Training, Writing
+from mimic.questionnaire.instruments import load_instrument
+from mimic.recipes import Run
+from mimic.study import INSTRUMENTS, Study
+from mimic.writing.settings import WritingSettings
+
+SKETCHES = Path("config/forms/sketches.yaml")
+# A form's instruction, a target, an item with its options: what a questionnaire's prompts are made
+# of, in tokens of SmolLM2's tokenizer.
+FORM_TOKENS, TARGET_TOKENS, ENDING_TOKENS = 70, 40, 20
+# Formats of answers in words, which are the published ones, and both orders of options.
+RELEASED_FORMATS, ORDERS = 3, 2
+# Published splits: SFT trains on 80 %, preferences on 90 %.
+PUBLISHED_SHARES: dict[str, float] = {"sft": 0.8, "dpo": 0.9, "orpo": 0.9}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """One job of a study that runs a model.
+
+    Attributes
+    ----------
+    section
+        The section of the settings that says how.
+    context
+        Of answers: what a prompt holds besides.
+    method
+        What its figures are calibrated by: the method of a training, else the stage.
+    pack
+        The pack that it is set to run in.
+    """
+
+    name: str
+    stage: str
+    section: str
+    model: str
+    method: str
+    task: Training | Writing | Answering
+    context: str = ""
+    pack: str | None = None
+
+
+def work_of(study: Study, lengths: Lengths) -> Iterator[Work]:
+    """The jobs of a study that run models that it has the weights of."""
+    packs = list_packs(study.runs.values(), size=study.settings.finetune.pack)
+    pack_of = {run: name for name, runs in packs.items() for run in runs}
+    for label, run in study.runs.items():
+        if study.models[run.model].architecture is None:
+            continue
+        if run.training is not None:
+            section = "finetune" if run.recipe is None else f"finetune.recipes.{run.recipe}"
+            yield Work(
+                name=label,
+                stage="finetune",
+                section=f"{section}.{run.method}",
+                model=run.model,
+                method=run.method,
+                task=training_of(study, run, lengths),
+                pack=pack_of.get(label),
+            )
+        yield _writing(study, run)
+        yield from _answers(study, run)
+
+
+def architecture_of(model: ModelSettings) -> Architecture:
+    """The shape of a model whose weights are to be had."""
+    assert model.architecture is not None  # a model of an API runs nowhere here
+    return Architecture(**model.architecture.model_dump())
+
+
+def training_of(study: Study, run: Run, lengths: Lengths) -> Training:
+    """The training of a run."""
+    settings = run.training
+    assert settings is not None and run.pairs is not None  # the caller asks trained runs alone
+    essays = study.settings.essays
+    kept = essays.roles.G * (1 - essays.validation_share)
+    if run.split == "published":
+        kept = PUBLISHED_SHARES[run.method]
+    examples = max(1, round(len(lengths.tokens) * kept))
+    if isinstance(settings, PreferenceSettings):
+        examples *= run.pairs.rejected_per_chosen
+        examples = min(examples, settings.pairs or examples)
+    prompt = PROMPT_TOKENS
+    if run.data != "essays":
+        prompt += ITEM_TOKENS * len(_items(study)) // 2
+    return task_of(
+        settings, method=_method(run.method), lengths=lengths, examples=examples, prompt=prompt
+    )
+
+
+def task_of(
+    settings: TrainingSettings, *, method: Method, lengths: Lengths, examples: int, prompt: int
+) -> Training:
+    """A training by its settings, the number of its examples and the length of their prompts."""
+    packing = isinstance(settings, SftSettings) and settings.packing
+    rows = settings.batch_size * (1 if method == "sft" else 2)
+    # In sorted batches next to nothing is padded but the other side of a pair.
+    padded_to = (1 if method == "sft" else 2) if settings.length_sorted or packing else rows
+    mean = padded_length(
+        lengths.tokens, rows=padded_to, prompt=prompt, max_length=settings.max_length
+    )
+    per_step = settings.batch_size * settings.accumulation
+    if packing:
+        examples = math.ceil(examples * mean / settings.max_length)
+    steps = settings.steps or math.ceil((settings.epochs or 1) * examples / per_step)
+    targets = settings.lora.target_modules
+    longest = settings.max_length
+    if not packing and not lengths.assumed:
+        longest = min(longest, lengths.tokens[-1] + prompt)
+    return Training(
+        method=method,
+        adapter=Adapter(
+            rank=settings.lora.rank, target_modules=targets, dropout=settings.lora.dropout
+        ),
+        batch_size=settings.batch_size,
+        accumulation=settings.accumulation,
+        steps=steps,
+        longest=longest,
+        mean_length=mean,
+        examples=min(examples, steps * per_step),
+        precision=settings.precision,
+        autocast=settings.autocast,
+        attention=settings.attention,
+        quantisation=settings.quantisation,
+        checkpointing=settings.checkpointing,
+        packing=packing,
+        precompute_reference=isinstance(settings, DpoSettings) and settings.precompute_reference,
+        sharding=settings.launch.config,
+        devices=settings.launch.devices,
+    )
+
+
+def _method(name: str) -> Method:
+    methods: dict[str, Method] = {"sft": "sft", "dpo": "dpo", "orpo": "orpo"}
+    return methods[name]
+
+
+def _items(study: Study) -> list[str]:
+    path = INSTRUMENTS / f"{study.settings.questionnaire.instrument}.yaml"
+    return [item.id for item in load_instrument(path).items]
+
+
+def _writing(study: Study, run: Run) -> Work:
+    return Work(
+        name=run.label,
+        stage="writing",
+        section="writing",
+        model=run.model,
+        method="writing",
+        task=writing_of(study.settings.writing, study.settings.compute),
+    )
+
+
+def writing_of(settings: WritingSettings, compute: ComputeSettings) -> Writing:
+    """The writing of a run's texts."""
+    texts = settings.profiles * len(settings.situations) * settings.samples
+    return Writing(
+        texts=texts,
+        prompt_length=PROMPT_TOKENS,
+        new_tokens=settings.max_new_tokens,
+        batch_size=min(settings.batch_size, texts),
+        precision=compute.precision,
+    )
+
+
+def _answers(study: Study, run: Run) -> Iterator[Work]:
+    settings = study.settings.questionnaire
+    precision = study.settings.compute.precision
+    items = len(_items(study))
+    forms = len(study.settings.forms.formats) * study.settings.forms.wordings * ORDERS
+    sketches = len(yaml.safe_load(SKETCHES.read_text(encoding="utf-8"))["sketches"])
+    in_words = {"released", "corrected"} & set(settings.protocols)
+    for context in study.contexts_of(run.label):
+        subjects = {
+            "human": settings.human_essays,
+            "sketches": settings.profiles * sketches,
+        }.get(context, settings.profiles)
+        about = settings.text_tokens if context in ("own", "human") else TARGET_TOKENS
+        shared = settings.engine == "shared_prefix"
+        yield Work(
+            name=f"{run.label}, context {context}",
+            stage="questionnaire",
+            section="questionnaire",
+            model=run.model,
+            method="questionnaire",
+            context=context,
+            task=Answering(
+                # Of a form the instruction is computed once for all subjects; that is left out.
+                prefixes=subjects * forms if shared else 0,
+                prefix_length=about if shared else 0,
+                endings=subjects * forms * items,
+                ending_length=ENDING_TOKENS + (0 if shared else FORM_TOKENS + about),
+                batch_tokens=settings.batch_tokens if shared else FORM_TOKENS + about,
+                precision=precision,
+            ),
+        )
+        if run.null is None and context in ("none", "own") and in_words:
+            generation = settings.generation
+            texts = generation.profiles * RELEASED_FORMATS * items
+            length = generation.text_tokens if context == "own" else TARGET_TOKENS
+            yield Work(
+                name=f"{run.label}, in words, context {context}",
+                stage="questionnaire",
+                section="questionnaire.generation",
+                model=run.model,
+                method="generation",
+                context=context,
+                task=Writing(
+                    texts=texts,
+                    prompt_length=FORM_TOKENS + ENDING_TOKENS + length,
+                    new_tokens=generation.max_tokens,
+                    batch_size=min(generation.batch_size, texts),
+                    precision=precision,
+                ),
+            )
