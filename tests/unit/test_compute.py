@@ -1,10 +1,17 @@
 """Loading models and tokenizers that lack what others have."""
 
+import numpy as np
 import pytest
+import torch
+from bitsandbytes.functional import dequantize_4bit
+from bitsandbytes.nn import Linear4bit
+from peft import PeftModel
 
 from mimic.compute import ComputeSettings, load_model, load_tokenizer
 from mimic.respondents.base import Prompt
 from mimic.respondents.generation import GenerationRespondent, stop_tokens
+from mimic.respondents.likelihood import OnePrompt, SharedPrefix, all_answers
+from mimic.respondents.tree import Question
 
 
 @pytest.fixture
@@ -55,3 +62,32 @@ def test_an_adapter_that_does_not_fit_names_the_model_s_size(tiny_adapter, tmp_p
     )
     with pytest.raises(ValueError, match="doesn't fit the model in .*gpt2 .*hidden size 16"):
         load_model(folder, compute=ComputeSettings(threads=1), adapter=tiny_adapter.parent)
+
+
+def test_in_four_bits_the_adapter_stays_beside_the_weights(tiny_model, tiny_adapter):
+    compute = ComputeSettings(quantisation="nf4")
+    tuned = load_model(tiny_model.parent, compute=compute, adapter=tiny_adapter.parent)
+    # The same weights as numbers again, and the adapter merged into them.
+    rounded = load_model(tiny_model.parent, compute=ComputeSettings())
+    quantised = {name: m for name, m in tuned.named_modules() if isinstance(m, Linear4bit)}
+    for name, module in quantised.items():
+        layer = rounded.get_submodule(name.removesuffix(".base_layer"))
+        layer.weight.data = dequantize_4bit(module.weight.data, module.weight.quant_state)
+    assert len(quantised) == 2 * 7
+    expected = PeftModel.from_pretrained(rounded, str(tiny_adapter.parent)).merge_and_unload()
+    plain = load_model(tiny_model.parent, compute=ComputeSettings(), adapter=tiny_adapter.parent)
+    ids = torch.tensor([[5, 6, 7, 8, 9, 10, 11, 12]])
+    with torch.inference_mode():
+        found, wanted, exact = (model(ids).logits for model in (tuned, expected, plain))
+    torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
+    assert (exact - wanted).abs().max() > 0.1
+
+
+def test_in_four_bits_both_engines_answer(tiny_model, tiny_adapter):
+    compute = ComputeSettings(quantisation="nf4")
+    model = load_model(tiny_model.parent, compute=compute, adapter=tiny_adapter.parent)
+    options = (((40,),), ((41,), (42, 43)), ((44,),))
+    questions = [Question(tuple(range(3, 25)), (7, 8), (30 + n,), options) for n in range(3)]
+    alone = all_answers(OnePrompt(model), questions)
+    together = all_answers(SharedPrefix(model, batch_tokens=64), questions)
+    assert np.array(together) == pytest.approx(np.array(alone), rel=1e-4)

@@ -172,3 +172,19 @@ def test_runs_of_a_published_split_have_judges_of_their_own(project, monkeypatch
     values["questionnaire"] = {"contexts": ["human"]}
     with pytest.raises(ValueError, match="finetune.recipes.as-published.split is published, but"):
         load_study(values, source="mine.yaml")
+
+
+def test_as_published_quantised_runs_are_asked_in_four_bits(study_of) -> None:
+    published = {"methods": ["sft", "dpo"], "dpo": {"quantisation": "nf4"}}
+    study = study_of(
+        methods=["dpo"],
+        dpo={"quantisation": "nf4"},
+        recipes={"as-published": published | {"asked_as_trained": True}},
+    )
+    quantised = {run: study.compute_of(run)["quantisation"] for run in study.runs}
+    assert quantised == {
+        "smollm2-base": "none",
+        "smollm2-dpo-s1": "none",
+        "smollm2-sft-as-published-s1": "none",
+        "smollm2-dpo-as-published-s1": "nf4",
+    }

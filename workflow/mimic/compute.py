@@ -10,7 +10,8 @@ from pydantic import Field
 from mimic.settings import Settings
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    import torch
+    from transformers import BitsAndBytesConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 
 class ComputeSettings(Settings):
@@ -30,6 +31,11 @@ class ComputeSettings(Settings):
     )
     attention: Literal["eager", "sdpa", "flash_attention_2"] = Field(
         "sdpa", description="Implementation of attention."
+    )
+    quantisation: Literal["none", "nf4"] = Field(
+        "none",
+        description="Whether the weights of whatever answers and writes are kept in 4 bits (NF4, "
+        "double-quantised) and computed with in `precision`.",
     )
     device: Literal["cpu", "cuda"] = Field("cpu", description="Where models run.")
 
@@ -90,7 +96,10 @@ def template_kind(tokenizer: PreTrainedTokenizerBase) -> Literal["own", "plain"]
 def load_model(
     folder: Path, *, compute: ComputeSettings, adapter: Path | None = None
 ) -> PreTrainedModel:
-    """A causal model, with its adapter merged into the weights if there is one.
+    """A causal model, with its adapter if there is one.
+
+    The adapter is merged into the weights. In 4 bits that would round it away, and it stays beside
+    them, as it was in training.
 
     Raises
     ------
@@ -101,20 +110,39 @@ def load_model(
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
+    dtype = getattr(torch, compute.precision)
+    is_quantised = compute.quantisation == "nf4"
     model = AutoModelForCausalLM.from_pretrained(
         folder,
-        dtype=getattr(torch, compute.precision),
+        dtype=dtype,
         attn_implementation=compute.attention,
         local_files_only=True,
         use_safetensors=True,
+        quantization_config=nf4(dtype) if is_quantised else None,
+        device_map={"": compute.device} if is_quantised else None,
     )
     if adapter is not None:
         config = model.config.get_text_config()
         shape = f"{type(model).__name__}, hidden size {getattr(config, 'hidden_size', 'unknown')}"
         try:
-            model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+            adapted = PeftModel.from_pretrained(model, str(adapter))
+            model = adapted.get_base_model() if is_quantised else adapted.merge_and_unload()
         except (RuntimeError, ValueError) as error:
             raise ValueError(
                 f"{adapter}: the adapter doesn't fit the model in {folder} ({shape}): {error}"
             ) from None
-    return model.to(compute.device).eval()
+    return (model if is_quantised else model.to(compute.device)).eval()
+
+
+def nf4(dtype: torch.dtype) -> BitsAndBytesConfig:
+    """Weights in double-quantised NF4 that are computed with in another format (QLoRA)."""
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+        # The same bits in another wrapping: sharding wants one type for all weights.
+        bnb_4bit_quant_storage=dtype,
+    )

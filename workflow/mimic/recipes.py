@@ -65,6 +65,11 @@ class RecipeSettings(Settings):
         "by seed 42 for SFT, the first 90 % of the rows for DPO and ORPO. Texts of published runs "
         "are read by a judge of their split, which learns from the essays outside of it.",
     )
+    asked_as_trained: bool = Field(
+        False,
+        description="Whether runs that were trained on quantised weights answer and write with "
+        "them, as published, and not with those of `compute`, which their base runs have.",
+    )
     sweep: SweepSettings = Field(SweepSettings(), description="Values that are tried.")
     null_adapters: int = Field(
         0,
@@ -134,6 +139,8 @@ class Run:
         What its training prompts hold.
     split
         Where its training essays come from.
+    is_asked_quantised
+        Whether it answers and writes in 4 bits whatever the study says.
     """
 
     label: str
@@ -148,6 +155,7 @@ class Run:
     pairs: PairsSettings | None = None
     data: Data = "essays"
     split: Split = "roles"
+    is_asked_quantised: bool = False
 
     @property
     def judge(self) -> str:
@@ -275,6 +283,7 @@ def _runs_of(
                     pairs=pairs.model_copy(update=request),
                     data=data,
                     split=recipe.split,
+                    is_asked_quantised=recipe.asked_as_trained and training.quantisation != "none",
                 )
 
 

@@ -225,6 +225,11 @@ class Study:
         """The named sections of the settings as plain values."""
         return self.settings.model_dump(mode="json", include=set(sections))
 
+    def compute_of(self, label: str) -> dict[str, Any]:
+        """The section `compute` as plain values, as it holds when a run answers and writes."""
+        quantised = {"quantisation": "nf4"} if self.runs[label].is_asked_quantised else {}
+        return self.settings.compute.model_dump(mode="json") | quantised
+
 
 def _recipe_key(name: str | None) -> str:
     return "finetune" if name is None else f"finetune.recipes.{name}"

@@ -258,7 +258,7 @@ GENERATOR_CODE = [code_digest(m, group="train") for m in ANSWERING_CODE["generat
 
 def questionnaire_spec(wildcards):
     """What answers by likelihood depend on; a further context or protocol leaves the others'."""
-    settings = study.slice("questionnaire", "compute")
+    settings = study.slice("questionnaire") | {"compute": study.compute_of(wildcards.run)}
     asked = {name: settings["questionnaire"][name] for name in AskSettings.model_fields}
     if wildcards.context != "human":
         del asked["human_essays"], asked["seed"]
@@ -281,13 +281,13 @@ def writing_spec(wildcards):
     if study.is_served(wildcards.run):
         settings = study.slice("writing")
         return spec("writing.write_api", group="measure", settings=settings, sources=sources)
-    settings = study.slice("writing", "compute")
+    settings = study.slice("writing") | {"compute": study.compute_of(wildcards.run)}
     return spec("writing.write", group="train", settings=settings, sources=sources)
 
 
 def generated_spec(wildcards):
     """What answers in words depend on."""
-    settings = study.slice("questionnaire", "compute")
+    settings = study.slice("questionnaire")
     if study.is_served(wildcards.run):
         return spec(
             "questionnaire.generate_api",
@@ -301,7 +301,7 @@ def generated_spec(wildcards):
         "questionnaire.generate",
         group="train",
         settings={
-            **settings,
+            "compute": study.compute_of(wildcards.run),
             "questionnaire": {**settings["questionnaire"]["generation"], "prompts": None},
             "engine_code": GENERATOR_CODE,
         },

@@ -14,7 +14,7 @@ import transformers
 from accelerate import PartialState
 from peft import LoraConfig
 
-from mimic.compute import ComputeSettings, load_tokenizer, prepare_torch
+from mimic.compute import ComputeSettings, load_tokenizer, nf4, prepare_torch
 from mimic.files import write_json
 from mimic.finetune import resume
 from mimic.finetune.learning import LearningCheck
@@ -121,14 +121,7 @@ def load_frozen(folder: Path, settings: TrainingSettings) -> PreTrainedModel:
     quantised = {}
     if settings.quantisation == "nf4":
         quantised = {
-            "quantization_config": transformers.BitsAndBytesConfig(
-                load_in_4bit=True,
-                bnb_4bit_quant_type="nf4",
-                bnb_4bit_use_double_quant=True,
-                bnb_4bit_compute_dtype=dtype,
-                # The same bits in another wrapping: sharding wants one type for all weights.
-                bnb_4bit_quant_storage=dtype,
-            ),
+            "quantization_config": nf4(dtype),
             # None of the devices that share a model could hold it whole.
             "device_map": {"": "cpu" if fsdp_version() else str(PartialState().device)},
         }
