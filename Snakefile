@@ -60,6 +60,7 @@ rule all:
         f"{ROOT}/report/index.html",
 
 
+include: "workflow/rules/common_training.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/essays.smk"

@@ -196,8 +196,9 @@ def test_a_run_and_its_base_in_one_study(files: dict[str, Path], tmp_path: Path)
     study_main(
         Job(
             name="study",
-            settings={},
+            settings={"swept": []},
             inputs={
+                "swept": [],
                 "runs": [out / "tiny-base.json", out / "tiny-sft.json"],
                 "series": [],
                 "judge": [files["judge"]],
@@ -255,12 +256,13 @@ def test_null_adapters_are_compared_and_no_results(files: dict[str, Path], tmp_p
     inputs = {
         "runs": [out / f"tiny-{name}.json" for name in ("base", "sft", "sft-null1")],
         "series": [out / "series/tiny-sft.json"],
+        "swept": [],
         "judge": [files["judge"]],
         "other_judges": [],
         "summary": [files["essays"].with_name("summary.json")],
         "gates": [files["gates"]],
     }
-    study_main(Job(name="study", settings={}, inputs=inputs, out=out))
+    study_main(Job(name="study", settings={"swept": []}, inputs=inputs, out=out))
     study = json.loads((out / "study.json").read_text())
     assert [run["run"] for run in study["runs"]] == ["tiny-base", "tiny-sft"]
     # A null adapter that learned nothing would be no comparison.

@@ -54,6 +54,7 @@ def example_study(*, kind: str = "composed") -> dict[str, Any]:
         "gates": parts.gates(),
         "runs": runs,
         "series": [],
+        "sweeps": [],
         "family": {
             "size": 0,
             "tests": [

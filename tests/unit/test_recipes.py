@@ -120,9 +120,17 @@ def test_null_adapters_stand_beside_each_run(study_of) -> None:
 
 
 def test_a_series_of_one_run_has_nothing_to_compare(study_of) -> None:
-    series = study_of(methods=["sft"], sweep={"rank": [4, 8]}).series
-    assert list(series) == ["smollm2-sft-rank4", "smollm2-sft-rank8"]
+    series = study_of(methods=["sft", "dpo"]).series
+    assert list(series) == ["smollm2-sft", "smollm2-dpo"]
     assert not any(one.is_compared for one in series.values())
+
+
+def test_runs_that_try_values_are_trained_and_not_measured(study_of) -> None:
+    study = study_of(methods=["sft"], recipes={"ranks": {"sweep": {"rank": [4, 8]}}})
+    tried = [label for label in study.runs if label not in study.measured]
+    methods = ("sft", "dpo", "orpo")
+    assert tried == [f"smollm2-{m}-ranks-rank{rank}-s1" for m in methods for rank in (4, 8)]
+    assert list(study.series) == ["smollm2-sft"]
 
 
 def test_null_adapters_are_asked_where_they_are_compared(project, monkeypatch) -> None:

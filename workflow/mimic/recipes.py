@@ -19,7 +19,11 @@ Data = Literal["essays", "essays-q-ideal", "essays-q-random"]
 
 
 class SweepSettings(Settings):
-    """Values that are tried in place of a recipe's own: a run for each combination."""
+    """Values that are tried in place of a recipe's own: a run for each combination.
+
+    Such runs are trained and compared on validation essays alone; what is claimed comes from a
+    recipe with the values that won, and new seeds.
+    """
 
     learning_rate: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
         (), description="Peak learning rates."
@@ -168,6 +172,11 @@ class Run:
     def answers(self) -> str | None:
         """How answers in its training prompts are made; None where they hold no items."""
         return None if self.data == "essays" else self.data.removeprefix("essays-q-")
+
+    @property
+    def is_swept(self) -> bool:
+        """Whether it tries values: it is compared on validation essays, and asked nothing."""
+        return bool(self.swept)
 
     @property
     def is_base(self) -> bool:

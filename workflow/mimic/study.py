@@ -183,14 +183,19 @@ class Study:
         return self.models[self.runs[run].model].is_served
 
     @property
+    def measured(self) -> dict[str, Run]:
+        """The runs that write and answer: all but those that try values."""
+        return {label: run for label, run in self.runs.items() if not run.is_swept}
+
+    @property
     def series(self) -> dict[str, Series]:
-        """The trained runs by series."""
-        return list_series(self.runs)
+        """The measured runs that were trained, by series."""
+        return list_series(self.measured)
 
     @property
     def published_splits(self) -> list[str]:
         """The published splits that runs train on, by the names of their judges."""
-        return sorted({run.judge for run in self.runs.values()} - {"reading"})
+        return sorted({run.judge for run in self.measured.values()} - {"reading"})
 
     def contexts_of(self, run: str) -> tuple[str, ...]:
         """The contexts that a run is asked in by likelihood; none of a model that an API serves.

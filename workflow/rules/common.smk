@@ -1,10 +1,5 @@
 # Source files and functions that the rules name; no rules here.
 
-import json
-
-from mimic.files import canonical_json
-from mimic.packs import list_packs
-from mimic.provenance import pack_table
 from mimic.respondents import ANSWERING_CODE
 
 TRAIT_WORDS = "workflow/resources/trait_words.yaml"
@@ -18,12 +13,8 @@ INSTRUMENT = f"{INSTRUMENTS}/{study.settings.questionnaire.instrument}.yaml"
 TEMPLATE = "workflow/mimic/report/page.html.j2"
 
 
-def accelerate_file(run):
-    """How the devices that a run is trained on share its model, by input name; none for one."""
-    launch = study.runs[run].training.launch
-    return {"accelerate": f"config/accelerate/{launch.config}.yaml"} if launch.devices > 1 else {}
-
-
+# Runs that try values, which are compared on validation essays alone.
+SWEPT = [label for label, run in study.runs.items() if run.is_swept]
 TRAINED = [label for label, run in study.runs.items() if not run.is_base]
 
 
@@ -67,22 +58,6 @@ SOURCES = sorted(
 )
 
 
-def pairs_spec(wildcards):
-    """What a run's training data depend on; runs that need the same find them in the store."""
-    run = study.runs[wildcards.run]
-    settings = {"pairs": run.pairs.model_dump(mode="json")}
-    if run.null is not None:
-        settings["null"] = run.null
-    if run.answers is None:
-        return spec(f"pairs.{run.pairs_kind}", group="data", settings=settings)
-    return spec(
-        f"pairs.{run.pairs_kind}",
-        group="data",
-        settings=settings | {"answers": run.answers},
-        sources={"instrument": INSTRUMENT, "rewordings": REWORDINGS},
-    )
-
-
 def essays_by(judge):
     """The essays with the roles that hold for a judge, and for the runs whose texts it reads."""
     folder = "essays" if judge == "reading" else f"pairs/{judge}"
@@ -115,16 +90,6 @@ def judge_spec(wildcards):
     )
 
 
-def in_prompts(path):
-    """A file that training data depend on where prompts hold items (Essays+Q)."""
-    return lambda wildcards: path if study.runs[wildcards.run].answers else []
-
-
-def items_of(run):
-    """What says which items a run trains on; nothing where it trains on none."""
-    return f"{ROOT}/pairs/{run}/manifest.json" if study.runs[run].answers else []
-
-
 def forms_settings():
     """What the forms depend on; how rewordings are proposed counts by what is admitted."""
     forms = study.slice("forms")["forms"]
@@ -150,83 +115,6 @@ def proposals_spec(_wildcards):
         },
         sources={"rewordings": REWORDINGS, "instruments": ALL_INSTRUMENTS},
     )
-
-
-def training_spec(label):
-    """What a training depends on: its own method's settings, not the other methods'."""
-    run = study.runs[label]
-    training = run.training.model_dump(mode="json")
-    return spec(
-        f"finetune.{run.method}",
-        group="train",
-        settings={
-            "run": {"model": run.model, "seed": run.seed},
-            # The runner's, which knows no stage's settings.
-            "launch": training.pop("launch"),
-            run.method: training,
-            # Precision and attention of a training are settings of its method.
-            "compute": study.settings.compute.model_dump(include={"threads", "device"}),
-        },
-        sources=accelerate_file(label),
-    )
-
-
-def devices_of(wildcards):
-    """The devices that a run is trained on, with a process for each."""
-    return study.runs[wildcards.run].training.launch.devices
-
-
-def training_inputs(label):
-    """What a training is made from."""
-    return {
-        "model": f"{ROOT}/models/{study.runs[label].model}/manifest.json",
-        "pairs": f"{ROOT}/pairs/{label}/manifest.json",
-        "accelerate": list(accelerate_file(label).values()),
-    }
-
-
-TRAINING_OUTPUTS = {
-    "manifest": f"{ROOT}/finetune/{{run}}/manifest.json",
-    "log": f"{ROOT}/finetune/{{run}}/training_log.csv",
-    "learning": f"{ROOT}/finetune/{{run}}/learning.json",
-}
-PACK_TABLES = f"{ROOT}/finetune/{pack_table.FOLDER}"
-PACKS = list_packs(study.runs.values(), size=study.settings.finetune.pack)
-PACK_OF = {run: pack for pack, members in PACKS.items() for run in members}
-
-
-def pack_of(wildcards):
-    """The table of the pack that trains the run; none where the run's own job does."""
-    pack = PACK_OF.get(wildcards.run)
-    return f"{PACK_TABLES}/{pack}.tsv" if pack else []
-
-
-def alone(for_each_device, packed):
-    """A resource of a run's job: by its devices, and less where a pack has done the work."""
-    return lambda w: packed if w.run in PACK_OF else for_each_device * devices_of(w)
-
-
-def pack_inputs(wildcards):
-    """What the trainings of a pack are made from."""
-    names = ("model", "pairs")
-    return [training_inputs(run)[name] for run in PACKS[wildcards.pack] for name in names]
-
-
-def pack_spec(wildcards):
-    """What each training of a pack depends on: a change of one makes the pack look at all."""
-    return canonical_json({run: json.loads(training_spec(run)) for run in PACKS[wildcards.pack]})
-
-
-def pack_files(wildcards, output):
-    """The jobs of a pack's runs, as their runners are asked alone, and the table."""
-    jobs = {}
-    for run in PACKS[wildcards.pack]:
-        outputs = [path.format(run=run) for path in TRAINING_OUTPUTS.values()]
-        files = job_files({"run": run}, training_inputs(run), outputs, root=ROOT, rule="finetune")
-        # Not yet the place of the run's log: Snakemake empties that when the run's job starts.
-        log = f"{PACK_TABLES}/{run}.log"
-        jobs[run] = {"name": f"finetune {run}", "files": json.loads(files), "log": log}
-    return canonical_json({"table": output.table, "members": jobs})
 
 
 def adapter_of(wildcards):
@@ -363,6 +251,22 @@ def metrics_spec(wildcards):
         },
         sources={"instrument": INSTRUMENT},
     )
+
+
+def swept_settings():
+    """What each run that tries values is and tries, in the order of `SWEPT`."""
+    return [
+        {
+            "run": label,
+            "recipe": study.runs[label].recipe,
+            "model": study.runs[label].model,
+            "method": study.runs[label].method,
+            "data": study.runs[label].data,
+            "seed": study.runs[label].seed,
+            "values": dict(study.runs[label].swept),
+        }
+        for label in SWEPT
+    ]
 
 
 def told_contexts():

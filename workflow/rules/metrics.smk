@@ -2,7 +2,8 @@
 #   -> metrics/{run}.json
 # metrics_series: answers and judged texts of runs that differ in their seed, and of their null adapters
 #   -> metrics/series/{series}.json
-# metrics: the runs' metrics, those of series, the judge's figure, the corpus summary, the gates
+# metrics: the runs' metrics, those of series, what runs that try values learned, the judge's figure, the
+#   corpus summary, the gates
 #   -> metrics/study.json
 # Steps: mimic.metrics.run, mimic.metrics.series, mimic.metrics.study
 
@@ -82,7 +83,8 @@ rule metrics_series:
 
 rule metrics_study:
     input:
-        runs=expand(f"{ROOT}/metrics/{{run}}.json", run=study.runs),
+        runs=expand(f"{ROOT}/metrics/{{run}}.json", run=study.measured),
+        swept=expand(f"{ROOT}/finetune/{{run}}/learning.json", run=SWEPT),
         series=[
             f"{ROOT}/metrics/series/{one.label}.json"
             for one in study.series.values()
@@ -104,7 +106,7 @@ rule metrics_study:
         runtime=5,
     params:
         name="metrics study",
-        spec=spec("metrics.study", group="measure", settings={}),
+        spec=spec("metrics.study", group="measure", settings={"swept": swept_settings()}),
         files=files_of(rule="metrics_study"),
     message:
         "metrics: figures of the study and its checks"

@@ -8,7 +8,7 @@ rule report:
         study=f"{ROOT}/metrics/study.json",
         logs=[
             f"{ROOT}/finetune/{run.label}/training_log.csv"
-            for run in study.runs.values()
+            for run in study.measured.values()
             if not run.is_base and run.null is None
         ],
         template=ancient(TEMPLATE),

@@ -8,6 +8,7 @@ import numpy as np
 
 from mimic.files import read_json, write_json
 from mimic.metrics.numbers import rounded
+from mimic.metrics.sweeps import grids
 from mimic.stats.multiple import FIGURES, METHODS, Comparison, adjust
 from mimic.stats.sensitivity import LEAST_MASS
 from mimic.step import Job, run_step
@@ -29,6 +30,7 @@ def main(job: Job) -> None:
         "runs": runs,
         "series": series,
         "family": rounded(family(runs, series)),
+        "sweeps": grids(job.settings["swept"], [read_json(path) for path in job.inputs["swept"]]),
         "checks": [
             *(check for run in every for check in learning_checks(run)),
             *(check for run in every for check in mass_checks(run)),

@@ -21,6 +21,7 @@ from mimic.report import (
     tables_essays,
     tables_protocols,
     tables_stability,
+    tables_sweeps,
     words,
     words_limits,
 )
@@ -132,6 +133,7 @@ def render(
         hygiene=tables_checks.hygiene(study),
         gates=tables_checks.gates(study),
         checks=tables_checks.checks(study),
+        sweeps=tables_sweeps.sweeps(study),
         described=json.dumps(described, indent=2, sort_keys=True, ensure_ascii=False),
     )
 
