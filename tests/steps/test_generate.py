@@ -13,7 +13,7 @@ from mimic.questionnaire.generation_settings import GenerationSettings
 from mimic.questionnaire.in_words import prompts_of, row_of
 from mimic.questionnaire.instruments import load_instrument
 from mimic.questionnaire.texts import cut_text, own_texts
-from mimic.respondents.asking import answer_missing
+from mimic.respondents.asking import answer_missing, sampling_options
 from mimic.respondents.store import TextStore
 from mimic.settings import parse_settings
 from mimic.step import Job
@@ -146,9 +146,10 @@ def test_an_adapter_answers_otherwise_and_apart(job_of, tiny_adapter, tmp_path):
 
 def test_the_key_of_an_answer_holds_what_it_depends_on():
     def key(**changes):
-        return generate.key_options(GenerationSettings(**changes))
+        options = {"max_tokens": 200, "batch_size": 32, "temperature": 0.0, "seed": 1}
+        return sampling_options(**options | changes)
 
-    assert key() == key(profiles=32, seed=9, text_tokens=3)
+    assert key() == key(seed=9, top_p=0.5)
     assert key() != key(batch_size=8) and key() != key(max_tokens=3)
     sampled = {"temperature": 1.0}
     changes = ({}, {"top_p": 0.5}, {"seed": 2}, {"temperature": 0.5}, {"batch_size": 8})

@@ -1,5 +1,6 @@
 """Texts of a run: sampled and greedy, of the base and of an adapter; copies; a damaged model."""
 
+import dataclasses
 import json
 import shutil
 
@@ -16,8 +17,8 @@ from mimic.writing.settings import WritingSettings
 def job_of(make_job, essays_csv, tiny_model, project):
     def make(out="out", *, model=None, adapter=(), **changes):
         settings = {"max_new_tokens": 8, "batch_size": 16} | changes
-        return make_job(
-            settings={"writing": settings, "compute": {"threads": 1}},
+        job = make_job(
+            settings={"writing": settings, "compute": {"threads": 1}, "engine_code": "0"},
             inputs={
                 "model": model or tiny_model,
                 "adapter": adapter or [],
@@ -26,6 +27,7 @@ def job_of(make_job, essays_csv, tiny_model, project):
             },
             out=out,
         )
+        return dataclasses.replace(job, answers=job.out.with_suffix(".answers"))
 
     return make
 

@@ -8,10 +8,10 @@ import pytest
 from mimic.forms.authored import Form
 from mimic.provenance.fingerprint import step_code
 from mimic.questionnaire import ask
-from mimic.questionnaire.asked_model import answers_folder
 from mimic.questionnaire.instruments import Item
 from mimic.questionnaire.subjects import Subject
 from mimic.respondents import ANSWERING_CODE
+from mimic.respondents.asked_model import answers_folder
 from mimic.respondents.store import AnswerStore
 from mimic.respondents.tree import Question
 from mimic.traits import Profile

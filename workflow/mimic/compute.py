@@ -38,6 +38,13 @@ class ComputeSettings(Settings):
         "double-quantised) and computed with in `precision`.",
     )
     device: Literal["cpu", "cuda"] = Field("cpu", description="Where models run.")
+    devices: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Devices that share what a job asks or has written, with a process for each: "
+        "as many as a node that is allocated whole has GPUs. The answers are the same bytes.",
+    )
 
 
 def prepare_torch(compute: ComputeSettings, *, seed: int) -> None:

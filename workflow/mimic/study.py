@@ -227,13 +227,22 @@ class Study:
         }
 
     def slice(self, *sections: str) -> dict[str, Any]:
-        """The named sections of the settings as plain values."""
-        return self.settings.model_dump(mode="json", include=set(sections))
+        """The named sections of the settings as plain values.
+
+        Without the number of devices that share a job, which changes nothing that it makes.
+        """
+        values = self.settings.model_dump(mode="json", include=set(sections))
+        values.get("compute", {}).pop("devices", None)
+        return values
 
     def compute_of(self, label: str) -> dict[str, Any]:
         """The section `compute` as plain values, as it holds when a run answers and writes."""
         quantised = {"quantisation": "nf4"} if self.runs[label].is_asked_quantised else {}
-        return self.settings.compute.model_dump(mode="json") | quantised
+        return self.slice("compute")["compute"] | quantised
+
+    def devices_of(self, label: str) -> int:
+        """Devices that share what a run is asked or writes; a model of an API needs one process."""
+        return 1 if self.is_served(label) else self.settings.compute.devices
 
 
 def _recipe_key(name: str | None) -> str:

@@ -144,6 +144,21 @@ ENGINE_CODE = [code_digest(m, group="train") for m in ANSWERING_CODE["likelihood
 GENERATOR_CODE = [code_digest(m, group="train") for m in ANSWERING_CODE["generation"]]
 
 
+def shared_files(rule):
+    """The files of a job whose questions the devices of `compute` share."""
+
+    def files(wildcards, input, output):
+        devices = study.devices_of(wildcards.run)
+        return job_files(wildcards, input, output, root=ROOT, rule=rule, devices=devices)
+
+    return files
+
+
+def for_each_device(amount):
+    """A resource of a job whose questions several devices share."""
+    return lambda wildcards: amount * study.devices_of(wildcards.run)
+
+
 def questionnaire_spec(wildcards):
     """What answers by likelihood depend on; a further context or protocol leaves the others'."""
     settings = study.slice("questionnaire") | {"compute": study.compute_of(wildcards.run)}
@@ -169,7 +184,8 @@ def writing_spec(wildcards):
     if study.is_served(wildcards.run):
         settings = study.slice("writing")
         return spec("writing.write_api", group="measure", settings=settings, sources=sources)
-    settings = study.slice("writing") | {"compute": study.compute_of(wildcards.run)}
+    settings = study.slice("writing")
+    settings |= {"compute": study.compute_of(wildcards.run), "engine_code": GENERATOR_CODE}
     return spec("writing.write", group="train", settings=settings, sources=sources)
 
 
@@ -314,7 +330,7 @@ def report_settings():
         "models": {name: m.model_dump(mode="json") for name, m in study.models.items()},
     }
     # How jobs are put together changes nothing that a reader sees.
-    del values["finetune"]["pack"]
+    del values["finetune"]["pack"], values["compute"]["devices"]
     generation = values["questionnaire"]["generation"]
     if generation["prompts"] is not None:
         generation["prompts"] = Path(generation["prompts"]).name

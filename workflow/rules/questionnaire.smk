@@ -21,14 +21,14 @@ rule questionnaire:
         f"{ROOT}/logs/questionnaire/{{context}}/{{run}}.log",
     benchmark:
         f"{ROOT}/benchmarks/questionnaire/{{context}}/{{run}}.tsv"
-    threads: study.settings.compute.threads
+    threads: for_each_device(study.settings.compute.threads)
     resources:
-        mem_mb=3500,
+        mem_mb=for_each_device(3500),
         runtime=120,
     params:
         name="questionnaire {run}, context {context}",
         spec=questionnaire_spec,
-        files=files_of(rule="questionnaire"),
+        files=shared_files("questionnaire"),
     message:
         "questionnaire: {wildcards.run} answers, context {wildcards.context}"
     shell:
@@ -48,14 +48,14 @@ rule generated:
         f"{ROOT}/logs/questionnaire/generated/{{context}}/{{run}}.log",
     benchmark:
         f"{ROOT}/benchmarks/questionnaire/generated/{{context}}/{{run}}.tsv"
-    threads: study.settings.compute.threads
+    threads: for_each_device(study.settings.compute.threads)
     resources:
-        mem_mb=3500,
+        mem_mb=for_each_device(3500),
         runtime=600,
     params:
         name="questionnaire {run}, generated, context {context}",
         spec=generated_spec,
-        files=files_of(rule="generated"),
+        files=shared_files("generated"),
     message:
         "questionnaire: {wildcards.run} answers in words, context {wildcards.context}"
     shell:

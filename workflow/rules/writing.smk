@@ -17,14 +17,14 @@ rule writing:
         f"{ROOT}/logs/writing/{{run}}.log",
     benchmark:
         f"{ROOT}/benchmarks/writing/{{run}}.tsv"
-    threads: study.settings.compute.threads
+    threads: for_each_device(study.settings.compute.threads)
     resources:
-        mem_mb=3500,
+        mem_mb=for_each_device(3500),
         runtime=60,
     params:
         name="writing {run}",
         spec=writing_spec,
-        files=files_of(rule="writing"),
+        files=shared_files("writing"),
     message:
         "writing: {wildcards.run} writes its texts"
     shell:

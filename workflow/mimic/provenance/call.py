@@ -38,6 +38,9 @@ class Call:
         The table of the pack that has trained the run; None for a job that works itself.
     store_only
         Whether the outputs stay in the store, for another job to link them.
+    devices
+        Processes of the step, each on a device of its own, that share work whose result doesn't
+        depend on their number. Those of a training, which does, stand in its settings.
     """
 
     rule: str
@@ -50,6 +53,7 @@ class Call:
     log: Path
     pack: Path | None = None
     store_only: bool = False
+    devices: int = 1
 
     def digests(self) -> dict[str, list[str]]:
         """The sha256 of each input file now, by input name."""
@@ -90,4 +94,5 @@ def parse_call(argv: Sequence[str] | None = None) -> Call:
         log=arguments.log,
         pack=Path(files["pack"]) if files.get("pack") else None,
         store_only=arguments.store_only,
+        devices=files.get("devices", 1),
     )

@@ -1,7 +1,8 @@
-"""A step in several processes, one for each device, as a file of ``config/accelerate`` says.
+"""A step in several processes, one for each device.
 
-``python -m mimic.provenance.launch --config FILE --processes N MODULE JOB`` is what ``accelerate
-launch`` is on one machine, but for signals, groups and exit statuses (docs/decisions/0017).
+``python -m mimic.provenance.launch --processes N --config FILE MODULE JOB`` is what ``accelerate
+launch`` is on one machine, but for signals, groups and exit statuses (docs/decisions/0017). The
+file of ``config/accelerate`` says how the processes share a model; those that share none name none.
 """
 
 from __future__ import annotations
@@ -29,13 +30,15 @@ UNFINISHED = 75
 def main(argv: Sequence[str] | None = None) -> int:
     """Start the processes and wait for them; the exit status is 0, or that of the first to fail."""
     parser = argparse.ArgumentParser(prog="mimic-launch")
-    parser.add_argument("--config", required=True, help="a file of config/accelerate")
+    parser.add_argument("--config", help="a file of config/accelerate")
     parser.add_argument("--processes", required=True, type=int)
     parser.add_argument("module", help="the step's module")
     parser.add_argument("job", help="its job file")
     arguments = parser.parse_args(argv)
     command = [sys.executable, "-m", arguments.module, arguments.job]
-    shared = accelerate_environment(arguments.config, processes=arguments.processes)
+    shared = dict(os.environ)
+    if arguments.config:
+        shared = accelerate_environment(arguments.config, processes=arguments.processes)
     with meeting_place() as port:
         started = [
             _start(command, {**shared, **rank_environment(rank, arguments.processes, port=port)})

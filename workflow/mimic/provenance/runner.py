@@ -188,11 +188,12 @@ def _work(call: Call, store: Store, identity: str, lock: Lock) -> int:
 def _command(call: Call, job: Path) -> list[str]:
     """What starts the step: itself, or what starts it in a process for each device."""
     step = [f"mimic.{call.spec['step']}", str(job)]
-    devices = call.spec["settings"].get("launch", {}).get("devices", 1)
+    devices = call.spec["settings"].get("launch", {}).get("devices", call.devices)
     if devices == 1:
         return [sys.executable, "-m", *step]
-    (config,) = call.inputs["accelerate"]
-    options = ["--config", str(config), "--processes", str(devices)]
+    options = ["--processes", str(devices)]
+    for config in call.inputs.get("accelerate", []):
+        options += ["--config", str(config)]
     return [sys.executable, "-m", "mimic.provenance.launch", *options, *step]
 
 

@@ -82,12 +82,15 @@ def code_digest(module: str, *, group: str) -> str:
     return hashlib.sha256(canonical_json(made_of).encode()).hexdigest()
 
 
-def job_files(wildcards: Any, input: Any, output: Any, *, root: str, rule: str) -> str:
+def job_files(
+    wildcards: Any, input: Any, output: Any, *, root: str, rule: str, devices: int = 1
+) -> str:
     """The files of a job for the runner, as canonical JSON; a second param beside ``spec``.
 
     Snakemake leaves a param that is computed from input or output out of its staleness check, so
     moving the project folder makes nothing stale. The input ``pack`` is the table of a pack: what a
-    training is made from is the same in a pack and alone.
+    training is made from is the same in a pack and alone. `devices` are those that share the job's
+    work, where their number changes nothing that it makes.
     """
     files: dict[str, Any]
     inputs = {
@@ -96,7 +99,8 @@ def job_files(wildcards: Any, input: Any, output: Any, *, root: str, rule: str) 
     packs = inputs.pop("pack", [])
     files = {"inputs": inputs, "outputs": list(output), "root": root, "rule": rule}
     files["run"] = wildcards.get("run")
-    return canonical_json(files | ({"pack": packs[0]} if packs else {}))
+    shared = {"devices": devices} if devices > 1 else {}
+    return canonical_json(files | shared | ({"pack": packs[0]} if packs else {}))
 
 
 def use_this_python() -> None:

@@ -16,14 +16,15 @@ from mimic.compute import ComputeSettings, load_tokenizer, prepare_torch
 from mimic.files import read_json
 from mimic.forms.authored import Form, read_forms
 from mimic.progress import Progress, say
-from mimic.questionnaire.asked_model import answers_folder, asked_model
 from mimic.questionnaire.instruments import Instrument, Item, load_instrument, sentence
 from mimic.questionnaire.options import continued
 from mimic.questionnaire.prompts import request
 from mimic.questionnaire.scores import likelihood_scores
 from mimic.questionnaire.settings import AskSettings
 from mimic.questionnaire.subjects import Subject, authors, sketched, targets
+from mimic.respondents.asked_model import answers_folder, asked_model
 from mimic.respondents.likelihood import LikelihoodRespondent, OnePrompt, SharedPrefix
+from mimic.respondents.shards import own_shard
 from mimic.respondents.store import AnswerStore, question_key
 from mimic.respondents.tree import Question, Tokens, common_length
 from mimic.step import Job, run_step
@@ -58,6 +59,7 @@ def main(job: Job) -> None:
     """Write ``answers.parquet``."""
     settings = job.parse(AskSettings, "questionnaire")
     compute = job.parse(ComputeSettings, "compute")
+    shard = own_shard(compute.device)
     prepare_torch(compute, seed=0)
     tokenizer = load_tokenizer(job.folder("model"))
     instrument = load_instrument(job.input("instrument"))
@@ -73,20 +75,27 @@ def main(job: Job) -> None:
         if settings.engine == "shared_prefix"
         else OnePrompt(model)
     )
-    progress = Progress("answers", len(subjects) * len(forms) * len(instrument.items))
-    with AnswerStore(answers_folder(job, engine=settings.engine), columns=OPTIONS) as store:
-        _write(
-            job.out / "answers.parquet",
-            (
-                [row_of(one, answer) for one, answer in answered(respondent, store, asked)]
-                for form in forms
-                for subject in subjects
-                for asked in [
-                    ask(tokenizer, form=form, subject=subject, instrument=instrument, words=words)
-                ]
-            ),
-            progress=progress,
-        )
+    cells = [(form, subject) for form in forms for subject in subjects]
+
+    def tables(
+        store: AnswerStore, some: Sequence[tuple[Form, Subject]]
+    ) -> Iterator[list[dict[str, Any]]]:
+        progress = Progress("answers", len(some) * len(instrument.items))
+        for form, subject in some:
+            asked = ask(tokenizer, form=form, subject=subject, instrument=instrument, words=words)
+            yield [row_of(one, answer) for one, answer in answered(respondent, store, asked)]
+            progress.advance(len(asked))
+
+    folder = answers_folder(job, engine=settings.engine)
+    if shard.count > 1:
+        with AnswerStore(folder, columns=OPTIONS) as store:
+            for _ in tables(store, shard.share(cells)):
+                pass
+        shard.wait()
+    if shard.is_first:
+        # Opened again, it has what the others were answered.
+        with AnswerStore(folder, columns=OPTIONS) as store:
+            _write(job.out / "answers.parquet", tables(store, cells))
 
 
 def answered(
@@ -253,13 +262,12 @@ def _subjects(job: Job, settings: AskSettings, tokenizer: PreTrainedTokenizerBas
     )
 
 
-def _write(path: Path, tables: Iterable[list[dict[str, Any]]], *, progress: Progress) -> None:
+def _write(path: Path, tables: Iterable[list[dict[str, Any]]]) -> None:
     """Write rows as they come, some thousands together: memory doesn't grow with their number."""
     waiting: list[dict[str, Any]] = []
     writer: pq.ParquetWriter | None = None
     for rows in tables:
         waiting += rows
-        progress.advance(len(rows))
         if len(waiting) >= ROWS_TOGETHER:
             writer = _append(path, waiting, writer)
             waiting = []

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from mimic.chat import render
 from mimic.compute import ComputeSettings, load_tokenizer, prepare_torch
 from mimic.forms.released import load_released
-from mimic.questionnaire.asked_model import answers_folder, asked_model
 from mimic.questionnaire.generation_settings import GenerationSettings
 from mimic.questionnaire.in_words import prompts_of, table_of
 from mimic.questionnaire.instruments import load_instrument
 from mimic.questionnaire.texts import cut_text, own_texts
-from mimic.respondents.asking import answer_missing
+from mimic.respondents.asked_model import answers_folder, asked_model
+from mimic.respondents.asking import answer_together, sampling_options
 from mimic.respondents.generation import GenerationRespondent
-from mimic.respondents.store import TextStore
+from mimic.respondents.shards import own_shard
 from mimic.step import Job, run_step
 from mimic.traits import Profile, balanced_profiles
 
@@ -24,6 +23,7 @@ def main(job: Job) -> None:
     """Write ``generated.parquet``."""
     settings = job.parse(GenerationSettings, "questionnaire")
     compute = job.parse(ComputeSettings, "compute")
+    shard = own_shard(compute.device)
     prepare_torch(compute, seed=settings.seed)
     released = load_released(job.input("released"))
     items = load_instrument(job.input("instrument")).items
@@ -48,25 +48,21 @@ def main(job: Job) -> None:
         top_p=settings.top_p,
         seed=settings.seed,
     )
-    with TextStore(answers_folder(job, engine="generation")) as store:
-        prompts = [one.prompt for one in asked]
-        answers = answer_missing(respondent, prompts, store, options=key_options(settings))
-    table_of(asked, answers).to_parquet(job.out / "generated.parquet", index=False)
-
-
-def key_options(settings: GenerationSettings) -> dict[str, Any]:
-    """The settings that an answer's bytes depend on besides its prompt."""
-    options: dict[str, Any] = {
-        "max_tokens": settings.max_tokens,
-        "batch_size": settings.batch_size,
-    }
-    if settings.temperature > 0:
-        options |= {
-            "temperature": settings.temperature,
-            "top_p": settings.top_p,
-            "seed": settings.seed,
-        }
-    return options
+    answers = answer_together(
+        respondent,
+        [one.prompt for one in asked],
+        answers_folder(job, engine="generation"),
+        options=sampling_options(
+            max_tokens=settings.max_tokens,
+            batch_size=settings.batch_size,
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            seed=settings.seed,
+        ),
+        shard=shard,
+    )
+    if answers is not None:
+        table_of(asked, answers).to_parquet(job.out / "generated.parquet", index=False)
 
 
 if __name__ == "__main__":
