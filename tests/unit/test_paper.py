@@ -1,0 +1,71 @@
+"""The settings of the reference study at full size."""
+
+from pathlib import Path
+
+import pytest
+
+from mimic.study import Study, load_study, read_settings
+
+REFERENCE = ("gemma-2-2b", "gemma-7b", "llama-3.1-8b", "llama-3.2-3b-instruct")
+
+
+@pytest.fixture
+def study(project: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+    monkeypatch.chdir(project)
+    path = Path("config/paper.yaml")
+    return load_study(read_settings(path), source=str(path))
+
+
+def test_runs_as_published_have_the_published_settings(study: Study) -> None:
+    runs = [run for run in study.runs.values() if (run.recipe or "").startswith("as-published")]
+    assert {run.model for run in runs} == set(REFERENCE)
+    for run in runs:
+        training = run.training
+        assert training is not None and run.pairs is not None
+        sft = run.method == "sft"
+        assert (training.epochs, training.batch_size * training.accumulation) == (3, 8)
+        assert (training.max_length, training.warmup_steps) == (4000, 500)
+        assert training.learning_rate == (1e-5 if sft else 8e-6)
+        lora = training.lora
+        assert (lora.rank, lora.alpha, lora.dropout) == ((8, 32, 0.1) if sft else (16, 32, 0.05))
+        assert training.attention == "eager"
+        assert training.quantisation == ("none" if sft else "nf4")
+        assert (run.split, run.pairs.rejected, run.pairs.rejected_per_chosen) == (
+            "published",
+            "random",
+            3,
+        )
+    assert {run.data for run in runs} == {"essays", "essays-q-ideal", "essays-q-random"}
+
+
+def test_what_is_claimed_has_five_seeds_and_five_null_adapters(study: Study) -> None:
+    for model in REFERENCE:
+        for method in ("sft", "dpo", "orpo"):
+            series = study.series[f"{model}-{method}"]
+            assert (len(series.runs), len(series.nulls)) == (5, 5)
+
+
+def test_nothing_swept_is_measured_and_its_seed_is_no_other_s(study: Study) -> None:
+    swept = [run for run in study.runs.values() if run.is_swept]
+    assert {value for run in swept for value, _ in run.swept} == {
+        "learning_rate",
+        "rank",
+        "beta",
+        "request",
+    }
+    assert not {run.label for run in swept} & set(study.measured)
+    assert not {run.seed for run in swept} & {run.seed for run in study.measured.values()}
+
+
+def test_three_uncensored_models_stand_beside_what_they_were_made_from(study: Study) -> None:
+    pairs = {name: model.pair for name, model in study.models.items() if model.pair}
+    assert len({study.models[name].aligned for name in pairs}) == 1
+    assert len(set(pairs.values())) >= 3
+    variants = {run.model for run in study.runs.values() if run.recipe == "variants"}
+    assert variants == {*pairs, *pairs.values()}
+
+
+def test_every_model_is_named_with_a_revision(study: Study) -> None:
+    for name, model in study.models.items():
+        if name != "gpt-3.5":
+            assert len(model.source.revision) == 40
