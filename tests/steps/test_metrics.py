@@ -134,6 +134,7 @@ def run_step(
                 "series": label,
                 "null": null,
                 "judge": "reading",
+                "profiles_withheld": method == "dpo",
                 "served": False,
             },
             "contexts": ["none", "own"],

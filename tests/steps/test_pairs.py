@@ -6,8 +6,9 @@ from mimic.files import read_json, read_jsonl, write_json
 from mimic.pairs import conversations, preferences
 from mimic.pairs.material import PARTS
 from mimic.questionnaire.instruments import load_instrument
+from mimic.traits import withheld_profiles
 
-SETTINGS = {"pairs": {"rejected_per_chosen": 2}}
+SETTINGS = {"pairs": {"rejected_per_chosen": 2}, "withholds_profiles": False}
 
 
 def test_conversations_keep_validation_essays_apart(make_job, essays_csv):
@@ -28,6 +29,16 @@ def test_no_training_pair_holds_a_validation_essay(make_job, essays_csv):
     held_out = {f"e{n}" for n in range(8, 12)}
     assert len(rows) == 16
     assert not held_out & {row[side] for row in rows for side in ("essay", "rejected_essay")}
+
+
+def test_profiles_that_are_withheld_are_rejected_and_never_chosen(make_job, essays_csv):
+    job = make_job(settings=SETTINGS | {"withholds_profiles": True}, inputs={"essays": essays_csv})
+    preferences.main(job)
+    rows = read_jsonl(job.out / "train.jsonl")
+    withheld = {str(profile) for profile in withheld_profiles()}
+    own = set(pd.read_csv(essays_csv)["profile"][:8])
+    assert {row["profile"] for row in rows} == own - withheld
+    assert {row["rejected_profile"] for row in rows} & withheld
 
 
 def test_essays_q_prompts_hold_items_and_the_essay_stays_the_target(make_job, essays_csv, tmp_path):

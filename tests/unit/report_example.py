@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import report_example_parts as parts
-from report_example_parts import estimate, nothing
+from report_example_parts import estimate
 
 from mimic.files import write_json
 from mimic.stats.multiple import FIGURES
@@ -219,6 +219,7 @@ def _run(method: str) -> dict[str, Any]:
         "model": "tiny",
         "method": method,
         "seed": 1,
+        "profiles_withheld": method in ("dpo", "orpo"),
         "series": f"tiny-{method}",
         "null": None,
         "item_trained": False,
@@ -230,7 +231,7 @@ def _run(method: str) -> dict[str, Any]:
         "scales": parts.scales(),
         "api": None,
         "generated": {"none": parts.generated(9 if own else 1)},
-        "texts": _texts(method),
+        "texts": parts.texts(method, signal=SIGNAL[method]),
         "baselines": {
             "uniform": 0.03125,
             "constant_profile": {
@@ -292,6 +293,12 @@ def _questionnaire(method: str, context: str) -> dict[str, Any]:
         "agreement_share": [0.05, 0.15, 0.5, 0.2, 0.1],
         "exact_match": exact
         | {"hits": round(EXACT[method] * 192), "cells": 192, "p_value": P_VALUES[method]},
+        "withheld": None
+        if context == "human"
+        else {
+            name: exact | {"profiles": n, "hits": 3 * n, "cells": 12 * n}
+            for name, n in (("withheld", 4), ("others", 12))
+        },
         "exact_match_averaged": estimate(EXACT[method], half=0.02, n=16, interval=crossed)
         | {"hits": 1},
         "accuracy": by_trait,
@@ -350,44 +357,4 @@ def _about_essays(method: str) -> dict[str, Any]:
         "profiles": 7,
         "exact_match": exact | {"hits": 13, "cells": 96, "p_value": p},
         **parts.scoring(exact["value"]),
-    }
-
-
-def _texts(method: str) -> dict[str, Any]:
-    bootstrap, accuracy = "text bootstrap", 0.52 + 0.3 * max(SIGNAL[method], 0)
-    if method == "orpo":
-        reason = "high or low targets are missing"
-        missing = nothing(reason)
-        return {
-            "texts": 64,
-            "profiles": 16,
-            "copied": 0,
-            "exact_match": missing | {"hits": 0, "p_value": None},
-            "accuracy": dict.fromkeys(TRAITS, missing),
-            "mean_accuracy": missing,
-            "auc": dict.fromkeys(TRAITS, missing),
-            "mean_auc": missing,
-            "copied_exact_match": None,
-            "notes": [],
-            "against_base": {
-                "exact_match": {"difference": None, "p_value": None, "reason": "no texts"}
-            },
-        }
-    strong = method == "dpo"
-    contrast = {"difference": 0.2321, "p_value": 0.0003} if strong else parts.NO_DIFFERENCE
-    match = estimate(0.279 if strong else 0.0469, half=0.04, n=64, interval=bootstrap)
-    return {
-        "texts": 64,
-        "profiles": 16,
-        "copied": 3 if strong else 0,
-        "exact_match": match | {"hits": 18 if strong else 3, "p_value": 0.0001 if strong else 0.3},
-        "accuracy": {t: estimate(accuracy, half=0.06, n=64, interval=bootstrap) for t in TRAITS},
-        "mean_accuracy": estimate(accuracy, half=0.03, n=64, interval=bootstrap),
-        "auc": {t: estimate(accuracy + 0.03, half=0.07, n=64, interval=bootstrap) for t in TRAITS},
-        "mean_auc": estimate(accuracy + 0.03, half=0.04, n=64, interval=bootstrap),
-        "notes": ["3 of 32 cells of profile and situation have one text, which cannot vary"]
-        if strong
-        else [],
-        "against_base": None if method == "base" else {"exact_match": contrast},
-        "copied_exact_match": estimate(0.333, half=0.3, n=3, interval="wilson") if strong else None,
     }

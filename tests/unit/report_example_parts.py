@@ -279,3 +279,51 @@ def moderation() -> dict[str, Any]:
         "categories": {"violence": 12, "hate": 0},
         "traits": dict.fromkeys(TRAITS, balance),
     }
+
+
+def texts(method: str, *, signal: float) -> dict[str, Any]:
+    """What the judge read in a run's texts."""
+    bootstrap, accuracy = "text bootstrap", 0.52 + 0.3 * max(signal, 0)
+    if method == "orpo":
+        reason = "high or low targets are missing"
+        missing = nothing(reason)
+        return {
+            "texts": 64,
+            "profiles": 16,
+            "copied": 0,
+            "withheld": {
+                name: {"value": None, "hits": 0, "texts": 0} for name in ("withheld", "others")
+            },
+            "exact_match": missing | {"hits": 0, "p_value": None},
+            "accuracy": dict.fromkeys(TRAITS, missing),
+            "mean_accuracy": missing,
+            "auc": dict.fromkeys(TRAITS, missing),
+            "mean_auc": missing,
+            "copied_exact_match": None,
+            "notes": [],
+            "against_base": {
+                "exact_match": {"difference": None, "p_value": None, "reason": "no texts"}
+            },
+        }
+    strong = method == "dpo"
+    contrast = {"difference": 0.2321, "p_value": 0.0003} if strong else NO_DIFFERENCE
+    match = estimate(0.279 if strong else 0.0469, half=0.04, n=64, interval=bootstrap)
+    return {
+        "texts": 64,
+        "profiles": 16,
+        "copied": 3 if strong else 0,
+        "withheld": {
+            "withheld": {"value": 0.25, "hits": 4, "texts": 16},
+            "others": {"value": 0.125, "hits": 6, "texts": 48},
+        },
+        "exact_match": match | {"hits": 18 if strong else 3, "p_value": 0.0001 if strong else 0.3},
+        "accuracy": {t: estimate(accuracy, half=0.06, n=64, interval=bootstrap) for t in TRAITS},
+        "mean_accuracy": estimate(accuracy, half=0.03, n=64, interval=bootstrap),
+        "auc": {t: estimate(accuracy + 0.03, half=0.07, n=64, interval=bootstrap) for t in TRAITS},
+        "mean_auc": estimate(accuracy + 0.03, half=0.04, n=64, interval=bootstrap),
+        "notes": ["3 of 32 cells of profile and situation have one text, which cannot vary"]
+        if strong
+        else [],
+        "against_base": None if method == "base" else {"exact_match": contrast},
+        "copied_exact_match": estimate(0.333, half=0.3, n=3, interval="wilson") if strong else None,
+    }

@@ -19,7 +19,7 @@ from mimic.metrics.questionnaire import acquiescence, order_asymmetry, questionn
 from mimic.metrics.resampling import Resampling
 from mimic.metrics.study import judge_check, learning_checks, mass_checks
 from mimic.metrics.texts import load_probabilities, text_exact_match, text_figures
-from mimic.traits import TRAITS, Profile, balanced_profiles
+from mimic.traits import TRAITS, Profile, balanced_profiles, withheld_profiles
 
 FAST = Resampling(draws=200, permutations=999, seed=1)
 CUTS = {"3.0, as published": np.full(5, 3.0)}
@@ -42,6 +42,21 @@ def test_perfect_respondent(profiles: int) -> None:
     assert all(t["signal"] == pytest.approx(2) for t in found["stability"]["traits"].values())
     assert found["stability"]["reduction"] is None
     assert found["stability"]["more_stable"] is None
+
+
+def test_profiles_that_are_withheld_have_a_figure_of_their_own() -> None:
+    answers = answers_of(follows(2), profiles=32)
+    withheld = [profile in withheld_profiles() for profile in answers.profiles]
+    y = np.where(np.array(withheld)[:, None, None], 1.0, answers.y)
+    found = figures(dataclasses.replace(answers, y=y))["withheld"]
+    counts = {name: (part["profiles"], part["hits"]) for name, part in found.items()}
+    # One of the eight has low targets alone, as low scores fit.
+    assert counts == {"withheld": (8, 12 * lowest()), "others": (24, 12 * 24)}
+    assert found["others"]["low"] > 0.8 > found["withheld"]["high"]
+
+
+def lowest() -> int:
+    return sum(not any(profile.levels) for profile in withheld_profiles())
 
 
 def test_inverted_respondent() -> None:

@@ -46,6 +46,12 @@ def test_a_recipe_has_training_data_of_its_own(study_of) -> None:
     assert study.runs["smollm2-dpo-few-s1"].pairs.rejected_per_chosen == 1
 
 
+def test_preference_training_withholds_profiles_but_as_published(study_of) -> None:
+    study = study_of(recipes={"as-published": {"split": "published"}})
+    withholding = [label for label, run in study.runs.items() if run.withholds_profiles]
+    assert withholding == ["smollm2-dpo-s1", "smollm2-orpo-s1"]
+
+
 def test_a_sweep_makes_a_run_for_each_combination(study_of) -> None:
     study = study_of(
         methods=["sft", "dpo"],

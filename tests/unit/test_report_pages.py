@@ -46,7 +46,7 @@ def test_page_of_everything(tmp_path: Path) -> None:
     assert "Why 12 of 252 essays were filtered" in page
     # The main table comes first.
     assert page.index("Results by run, questionnaire alone") < page.index('id="essays"')
-    assert page.count("<details>") == page.count("</details>") == 14
+    assert page.count("<details>") == page.count("</details>") == 15
     for figure in ("components-none", "components-own", "coherence-none", "coherence-own"):
         assert (tmp_path / "out/figures" / f"{figure}.svg").exists()
     assert not (tmp_path / "out/figures/signal-human.svg").exists()

@@ -168,6 +168,15 @@ def test_coherence_sets_observed_beside_the_product() -> None:
     assert len(table.rows) == 8
 
 
+def test_withheld_profiles_stand_beside_the_others() -> None:
+    table = tables_answers.withheld(example_study())
+    assert texts(row_of(table, "tiny-sft-s1"))[1:3] == ["no", "none"]
+    row = row_of(table, "tiny-dpo-s1", "yes", "texts")
+    assert texts(row)[3:] == ["25.0 %", "12.5 %"]
+    empty = row_of(table, "tiny-orpo-s1", "yes", "texts")
+    assert note_of(table, empty[3]) == "No text for such a profile."
+
+
 def test_correlations_without_variation_are_drawn_as_a_dash() -> None:
     drawing = coherence(example_study(), "none")
     # Openness of orpo: eight of its cells, and five diagonals in each of four runs.

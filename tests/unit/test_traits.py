@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mimic.traits import ALL_PROFILES, Profile, balanced_profiles, design_matrix
+from mimic.traits import ALL_PROFILES, Profile, balanced_profiles, design_matrix, withheld_profiles
 
 
 def test_labels_round_trip_and_are_unique():
@@ -33,6 +33,13 @@ def test_four_profiles_are_some_of_the_sixteen_with_each_trait_high_twice():
     assert len(set(four)) == 4
     assert [p for p in balanced_profiles(16) if p in four] == list(four)
     assert np.array_equal(design_matrix(four).sum(axis=0), np.zeros(5))
+
+
+def test_withheld_profiles_are_a_quarter_in_which_no_two_traits_go_together():
+    x = design_matrix(withheld_profiles())
+    columns = np.column_stack([np.ones(8), x])
+    assert np.array_equal(columns.T @ columns, 8 * np.eye(6))
+    assert len(set(withheld_profiles()) & set(balanced_profiles(16))) == 4
 
 
 def test_other_counts_are_refused():

@@ -169,6 +169,11 @@ class Run:
         return "published-sft" if self.method == "sft" else "published-preferences"
 
     @property
+    def withholds_profiles(self) -> bool:
+        """Whether eight profiles are never targets of its training; published runs see all."""
+        return self.pairs_kind == "preferences" and self.split == "roles" and not self.is_base
+
+    @property
     def answers(self) -> str | None:
         """How answers in its training prompts are made; None where they hold no items."""
         return None if self.data == "essays" else self.data.removeprefix("essays-q-")

@@ -80,6 +80,21 @@ def balanced_profiles(count: int) -> tuple[Profile, ...]:
     raise ValueError(f"{count} profiles are not a balanced set; allowed are 4, 16 and 32")
 
 
+def withheld_profiles() -> tuple[Profile, ...]:
+    """The eight profiles that are never targets of preference training.
+
+    The quarter fraction of the 32 with extraversion high where openness and conscientiousness
+    agree, and neuroticism high where openness and agreeableness do (I = OCE = OAN): each trait is
+    high in four of them, whatever another one is.
+    """
+    return tuple(
+        profile
+        for profile in ALL_PROFILES
+        for o, c, e, a, n in [profile.levels]
+        if e == (o == c) and n == (o == a)
+    )
+
+
 def design_matrix(profiles: Iterable[Profile]) -> np.ndarray:
     """Target levels as ±1, shape (profiles, 5)."""
     return np.array([[1.0 if high else -1.0 for high in p.levels] for p in profiles])

@@ -258,6 +258,7 @@ def metrics_spec(wildcards):
                 "series": run.series,
                 "null": run.null,
                 "judge": run.judge,
+                "profiles_withheld": run.withholds_profiles,
                 "served": study.is_served(run.label),
             },
             "contexts": list(study.contexts_of(run.label)),

@@ -17,6 +17,8 @@ def pairs_spec(wildcards):
     """What a run's training data depend on; runs that need the same find them in the store."""
     run = study.runs[wildcards.run]
     settings = {"pairs": run.pairs.model_dump(mode="json")}
+    if run.pairs_kind == "preferences":
+        settings["withholds_profiles"] = run.withholds_profiles
     if run.null is not None:
         settings["null"] = run.null
     if run.answers is None:

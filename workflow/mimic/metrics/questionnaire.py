@@ -12,6 +12,7 @@ from mimic.metrics.answers import Answers
 from mimic.metrics.resampling import Resampling
 from mimic.metrics.sensitivity import published_figures, sensitivity_figures
 from mimic.metrics.stability import stability_figures
+from mimic.metrics.withheld import withheld_answers
 from mimic.stats.bootstrap import Draws, crossed_draws
 from mimic.stats.crossed import crossed_share
 from mimic.stats.fidelity import answer_fidelity, trait_scores
@@ -49,6 +50,7 @@ def questionnaire_figures(
     )
     normalised = answers.options / answers.options.sum(axis=-1, keepdims=True)
     primary, *others = cuts
+    is_told = unit == "profiles"
     return {
         "subjects": len(answers.subjects),
         "profiles": len(set(answers.profiles)),
@@ -62,6 +64,7 @@ def questionnaire_figures(
         "agreement_share": normalised.mean(axis=(0, 1, 2)).tolist(),
         "cut": primary,
         **_fidelity(answers, draws, cuts[primary], resampling, unit=unit),
+        "withheld": withheld_answers(answers, draws, cut=cuts[primary]) if is_told else None,
         "other_cuts": {name: _at_cut(answers, cuts[name], resampling) for name in others},
         "stability": stability_figures(answers, base, draws),
         "published_stability": published_figures(answers, base),

@@ -16,6 +16,7 @@ from mimic.metrics.reliability import reliability_figures, scale_figures
 from mimic.metrics.sensitivity import coherence_figures
 from mimic.metrics.settings import MetricsSettings
 from mimic.metrics.texts import load_probabilities, text_exact_match, text_figures
+from mimic.metrics.withheld import withheld_texts
 from mimic.progress import say
 from mimic.questionnaire.instruments import load_instrument
 from mimic.step import Job, run_step
@@ -76,6 +77,7 @@ def main(job: Job) -> None:
         "series": run["series"],
         "null": run["null"],
         "item_trained": bool(trained),
+        "profiles_withheld": run["profiles_withheld"],
         "judge": run["judge"],
         "questionnaire": questionnaire,
         "scales": scales,
@@ -92,7 +94,10 @@ def main(job: Job) -> None:
             for context, path in generated
         },
         "texts": text_figures(texts, resampling)
-        | {"against_base": None if is_base else text_contrast(texts, base_texts, resampling)},
+        | {
+            "withheld": withheld_texts(texts),
+            "against_base": None if is_base else text_contrast(texts, base_texts, resampling),
+        },
         "baselines": {
             "uniform": UNIFORM,
             "constant_profile": by_source(constant_share, asked, written_for),

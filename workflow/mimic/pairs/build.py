@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 
 from mimic.pairs.rejected import draw_rejected
 from mimic.pairs.settings import Rejected
+from mimic.traits import Profile
 
 Message = dict[str, str]
 
@@ -41,6 +42,7 @@ def preferences(
     prompts: Sequence[str],
     rejected: Rejected,
     rejected_per_chosen: int,
+    withheld: Collection[Profile] = (),
     seed: int,
 ) -> list[dict[str, Any]]:
     """Pairs of an essay and others whose profile differs from its own in at least one trait.
@@ -55,6 +57,8 @@ def preferences(
         The prompt of each essay.
     rejected, rejected_per_chosen
         Which essays are set against a chosen one (see `draw_rejected`), and how many.
+    withheld
+        Profiles whose essays are rejected ones alone, so that none of them is a target.
     seed
         Seed of the draw and of the order of pairs.
     """
@@ -62,6 +66,8 @@ def preferences(
     rows = essays.to_dict("records")
     pairs = []
     for number, essay in enumerate(rows):
+        if Profile.parse(essay["profile"]) in withheld:
+            continue
         drawn = draw_rejected(
             essays, number, kind=rejected, count=rejected_per_chosen, generator=generator
         )

@@ -7,6 +7,7 @@ from mimic.pairs.build import preferences
 from mimic.pairs.material import training_parts
 from mimic.pairs.settings import PairsSettings
 from mimic.step import Job, run_step
+from mimic.traits import withheld_profiles
 
 
 def main(job: Job) -> None:
@@ -18,6 +19,7 @@ def main(job: Job) -> None:
             prompts=prompts,
             rejected=settings.rejected,
             rejected_per_chosen=settings.rejected_per_chosen,
+            withheld=withheld_profiles() if job.settings["withholds_profiles"] else (),
             seed=settings.seed,
         )
         write_jsonl(job.out / f"{name}.jsonl", rows)

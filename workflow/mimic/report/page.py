@@ -126,6 +126,7 @@ def render(
         sensitivity=tables_answers.sensitivity(study),
         sensitivity_of_stability=tables_answers.sensitivity_of_stability(study),
         coherence=tables_answers.coherence(study),
+        withheld=tables_answers.withheld(study),
         stability=_by_context(study),
         scales=tables_stability.scales(study),
         judges=tables.judges(study),

@@ -16,6 +16,9 @@ _SCORINGS = {
 }
 
 
+_PARTS = ("withheld", "others")
+
+
 def sensitivity(study: dict[str, Any]) -> Table:
     """Exact match under other choices: cuts, the likeliest option, agreement, low mass."""
     names = list(
@@ -99,6 +102,35 @@ def coherence(study: dict[str, Any]) -> Table:
                     ),
                 ]
             )
+    return table
+
+
+def withheld(study: dict[str, Any]) -> Table:
+    """Exact match on the profiles that preference training never aims at, and on the others."""
+    table = Table(
+        "Eight of the 32 profiles are never targets in DPO and ORPO, so that a run can be asked "
+        "for what no pair of its training aimed at. SFT and runs of a published split see all. In "
+        "brackets: 95 % intervals of answers.",
+        [
+            "Run",
+            "Withheld in training",
+            "Where",
+            "Exact match, the eight",
+            "Exact match, the others",
+        ],
+    )
+    for run in study["runs"]:
+        first = [Cell(run["run"]), Cell("yes" if run["profiles_withheld"] else "no")]
+        for context in target_contexts(study):
+            if context in run["questionnaire"]:
+                part = run["questionnaire"][context]["withheld"]
+                cells = [table.share(part[name]) for name in _PARTS]
+                table.rows.append([*first, Cell(context_name(study, context)), *cells])
+        cells = [
+            table.part(run["texts"]["withheld"][name]["value"], reason="no text for such a profile")
+            for name in _PARTS
+        ]
+        table.rows.append([*first, Cell("texts"), *cells])
     return table
 
 
