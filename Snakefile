@@ -1,6 +1,5 @@
 # Settings, validation, includes, targets; nothing else. Rules stand in workflow/rules.
 import os
-import re
 import shutil
 from functools import partial
 from pathlib import Path
@@ -41,10 +40,15 @@ RUN_PACK = RUN.replace("provenance.runner", "provenance.pack")
 files_of = partial(partial, job_files, root=ROOT)
 
 
+# Labels of runs are model-method and more. Not a list of them all: it would stand in every path's
+# pattern, and a study of hundreds of runs would take most of its time to match them.
+LABEL = "[^/]+-[^/]+"
+
+
 wildcard_constraints:
     model="|".join(study.models),
-    run="|".join(map(re.escape, study.runs)),
-    series="|".join(map(re.escape, study.series)),
+    run=LABEL,
+    series=LABEL,
     split="published-sft|published-preferences",
     judge="reading|published-sft|published-preferences",
     by="|/published-sft|/published-preferences",

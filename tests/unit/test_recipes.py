@@ -202,3 +202,10 @@ def test_as_published_quantised_runs_are_asked_in_four_bits(study_of) -> None:
         "smollm2-sft-as-published-s1": "none",
         "smollm2-dpo-as-published-s1": "nf4",
     }
+
+
+def test_a_run_that_there_is_not_names_the_nearest(study_of) -> None:
+    with pytest.raises(ValueError, match="'smollm2-spo-s1'; is smollm2-dpo-s1 meant"):
+        study_of().runs["smollm2-spo-s1"]
+    with pytest.raises(ValueError, match="no run of this study is called 'else'$"):
+        study_of().runs["else"]

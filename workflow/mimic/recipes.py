@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import itertools
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -194,6 +195,16 @@ class Run:
         return "conversations" if self.method == "sft" else "preferences"
 
 
+class Runs(dict[str, Run]):
+    """The runs of a study by label."""
+
+    def __missing__(self, label: str) -> Run:
+        """Say in words that there is no such run."""
+        near = difflib.get_close_matches(label, self, n=1)
+        words = f"; is {near[0]} meant?" if near else ""
+        raise ValueError(f"no run of this study is called {label!r}{words}")
+
+
 @dataclass(frozen=True)
 class Series:
     """Runs that are trained alike but for the seed, and their null adapters.
@@ -242,7 +253,7 @@ def list_runs(
     models: tuple[str, ...],
     pairs: PairsSettings,
     served: Collection[str] = (),
-) -> dict[str, Run]:
+) -> Runs:
     """The runs of a study by label: each model untrained, then those of each recipe.
 
     Parameters
@@ -269,7 +280,7 @@ def list_runs(
     for label in labels:
         if labels.count(label) > 1:
             raise ValueError(f"two recipes make a run {label}; give one of them another name")
-    return dict(zip(labels, runs, strict=True))
+    return Runs(zip(labels, runs, strict=True))
 
 
 def _runs_of(

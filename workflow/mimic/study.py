@@ -21,7 +21,7 @@ from mimic.metrics.settings import MetricsSettings
 from mimic.models.settings import ModelSettings, check_models
 from mimic.pairs.settings import PairsSettings
 from mimic.questionnaire.settings import QuestionnaireSettings
-from mimic.recipes import FinetuneSettings, Run, Series, list_runs, list_series
+from mimic.recipes import FinetuneSettings, Run, Runs, Series, list_runs, list_series
 from mimic.report.settings import ReportSettings
 from mimic.settings import Settings, parse_settings
 from mimic.writing.settings import WritingSettings
@@ -172,7 +172,7 @@ class Study:
 
     settings: StudySettings
     models: dict[str, ModelSettings]
-    runs: dict[str, Run]
+    runs: Runs
 
     def base_of(self, run: str) -> str:
         """Label of the run of the same model that nothing was trained for."""

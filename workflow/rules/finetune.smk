@@ -15,7 +15,7 @@ rule pack:
     benchmark:
         f"{ROOT}/benchmarks/finetune/{pack_table.FOLDER}/{{pack}}.tsv"
     wildcard_constraints:
-        pack="|".join(map(re.escape, PACKS)) or "no pack",
+        pack=LABEL,
     threads: lambda w: study.settings.compute.threads * len(PACKS[w.pack])
     resources:
         mem_mb=lambda w: 4000 * len(PACKS[w.pack]),
