@@ -2,52 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 from mimic.recipes import Run
 
 
-def list_packs(runs: Iterable[Run], *, size: int | None) -> dict[str, tuple[str, ...]]:
+def list_packs(
+    runs: Iterable[Run], *, size: int, seconds: Mapping[str, float]
+) -> dict[str, tuple[str, ...]]:
     """Put trainings together that need one device each and take about as long.
 
-    Runs of one model with the same method and number of steps fill packs first. What is left of
-    them shares packs with what is left of the model's other runs: a node that is allocated whole
-    is then busy for the longest of them, not for each of them in turn.
+    Runs of one model with the same method that take equally long fill packs first: when one of them
+    changes, no other model's jobs are looked at. What is left of them is put together by time,
+    whatever its model: a node that is allocated whole is held for the longest run of a pack.
 
     Parameters
     ----------
     runs
         Of a study, base runs among them.
     size
-        Most trainings of a pack; None for no packs.
+        Most trainings of a pack.
+    seconds
+        How long each training takes, by the run's label.
 
     Returns
     -------
     dict
         The runs of each pack, by the label of its first. A training that is left alone is in none.
     """
-    if size is None:
-        return {}
-    alike: dict[tuple[Any, ...], list[Run]] = {}
+    alike: dict[tuple[str, str, float], list[str]] = {}
     for run in runs:
         if run.training is not None and run.training.launch.devices == 1:
-            length = (run.training.steps, run.training.epochs)
-            alike.setdefault((run.model, run.method, *length), []).append(run)
-    full: list[list[Run]] = []
-    shared: list[list[Run]] = []
+            alike.setdefault((run.model, run.method, seconds[run.label]), []).append(run.label)
+    full: list[list[str]] = []
+    rest: list[str] = []
     for some in alike.values():
         whole = len(some) - len(some) % size
-        full += [some[place : place + size] for place in range(0, whole, size)]
-        if rest := some[whole:]:
-            _add_to_first_with_room(shared, rest, size=size)
-    packs = [pack for pack in full + shared if len(pack) > 1]
-    return {pack[0].label: tuple(run.label for run in pack) for pack in packs}
+        full += _in_portions(some[:whole], size)
+        rest += some[whole:]
+    # Nodes filled with the longest first are held for the shortest time altogether.
+    shared = _in_portions(sorted(rest, key=lambda label: -seconds[label]), size)
+    return {pack[0]: tuple(pack) for pack in full + shared if len(pack) > 1}
 
 
-def _add_to_first_with_room(packs: list[list[Run]], rest: list[Run], *, size: int) -> None:
-    for pack in packs:
-        if pack[0].model == rest[0].model and len(pack) + len(rest) <= size:
-            pack += rest
-            return
-    packs.append(rest)
+def _in_portions(labels: list[str], size: int) -> list[list[str]]:
+    return [labels[place : place + size] for place in range(0, len(labels), size)]

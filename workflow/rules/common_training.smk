@@ -3,7 +3,7 @@
 import json
 
 from mimic.files import canonical_json
-from mimic.packs import list_packs
+from mimic.plan.packing import packs_of
 from mimic.provenance import pack_table
 
 
@@ -80,7 +80,7 @@ TRAINING_OUTPUTS = {
     "learning": f"{ROOT}/finetune/{{run}}/learning.json",
 }
 PACK_TABLES = f"{ROOT}/finetune/{pack_table.FOLDER}"
-PACKS = list_packs(study.runs.values(), size=study.settings.finetune.pack)
+PACKS = packs_of(study)
 PACK_OF = {run: pack for pack, members in PACKS.items() for run in members}
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
@@ -45,17 +45,23 @@ def essay_lengths(settings: EssaysSettings) -> Lengths:
         corpus = read_csv(path, encoding=getattr(source, "encoding", "auto"))
         words = [len(essay.text.split()) for essay in corpus.essays]
         return Lengths(tokens=tuple(sorted(math.ceil(TOKENS_PER_WORD * n) for n in words)))
+    return assumed_lengths(settings)
+
+
+def assumed_lengths(settings: EssaysSettings) -> Lengths:
+    """Lengths of a study's essays that follow from its settings alone."""
     spread = NormalDist(ASSUMED_MEAN, ASSUMED_SPREAD)
     places = [(number + 0.5) / ASSUMED_ESSAYS for number in range(ASSUMED_ESSAYS)]
     tokens = tuple(max(settings.min_words, round(spread.inv_cdf(place))) for place in places)
     assumed = (
         f"the corpus isn't on this machine: {ASSUMED_ESSAYS:,} essays of {ASSUMED_MEAN} tokens on "
-        f"average are assumed"
+        "average are assumed"
     )
     return Lengths(tokens=tokens, assumed=assumed)
 
 
-def padded_length(lengths: Sequence[int], *, rows: int, prompt: int, max_length: int) -> float:
+@functools.lru_cache(maxsize=64)
+def padded_length(lengths: tuple[int, ...], *, rows: int, prompt: int, max_length: int) -> float:
     """Mean tokens of a row that is padded to the longest of `rows` random ones.
 
     Parameters

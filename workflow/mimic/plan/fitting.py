@@ -19,6 +19,17 @@ from mimic.plan.workload import Training, Writing
 GB = 1e9
 # Below this many tokens an essay's beginning isn't worth training on.
 SHORTEST = 256
+# How far plans of memory are off, mostly: docs/plan.md.
+ERROR = 0.15
+# What stands in the settings by the same name.
+PASTED = (
+    "batch_size",
+    "accumulation",
+    "checkpointing",
+    "attention",
+    "precision",
+    "quantisation",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +66,12 @@ class Refused:
 
 
 def place_training(
-    architecture: Architecture, training: Training, node: Node, *, section: str
+    architecture: Architecture,
+    training: Training,
+    node: Node,
+    *,
+    section: str,
+    factor: float = 1.0,
 ) -> Placed | Refused:
     """Find the arrangement of a training that fits and is nearest to how it was set.
 
@@ -63,42 +79,55 @@ def place_training(
     ----------
     section
         The section of the settings that it stands in, such as ``finetune.dpo``.
+    factor
+        What was measured of such trainings over what was planned.
     """
-    memory = training_memory(architecture, training, node.device)
+
+    def planned(tried: Training) -> Memory:
+        return training_memory(architecture, tried, node.device).measured(factor, node.device)
+
+    memory = planned(training)
     if fits(memory, node.device):
         return Placed(training=training, memory=memory)
     over = f"{section}: {over_in_words(memory, node.device)}"
     for same in _the_same(training, node):
-        planned = training_memory(architecture, same, node.device)
-        if fits(planned, node.device):
+        if fits(planned(same), node.device):
             paste = settings_in_words(training, same, section)
             words = f"{over}; the same training fits with {paste}"
-            return Placed(training=same, memory=planned, words=words)
+            return Placed(training=same, memory=planned(same), words=words)
     for other in _others(training):
         for same in (other, *_the_same(other, node)):
-            if fits(training_memory(architecture, same, node.device), node.device):
+            if fits(planned(same), node.device):
                 paste = settings_in_words(training, same, section)
                 words = f"{over}; another training that fits: {paste}"
                 return Refused(memory=memory, words=words)
     words = (
-        f"{over}; nothing that was tried fits: batches of 1, checkpointing, nf4, "
+        f"{over}; nothing that was tried fits: batches of 1, checkpointing, bfloat16, nf4, up to "
         f"{node.gpus} device(s), shorter examples. Take a smaller model or a larger device"
     )
     return Refused(memory=memory, words=words)
 
 
 def place_writing(
-    architecture: Architecture, writing: Writing, device: Device, *, section: str
+    architecture: Architecture,
+    writing: Writing,
+    device: Device,
+    *,
+    section: str,
+    factor: float = 1.0,
 ) -> Memory | Refused:
     """The memory of writing, or the largest batch that fits."""
-    memory = writing_memory(architecture, writing, device)
+
+    def planned(tried: Writing) -> Memory:
+        return writing_memory(architecture, tried, device).measured(factor, device)
+
+    memory = planned(writing)
     if fits(memory, device):
         return memory
     over = f"{section}: {over_in_words(memory, device)}"
     batch = writing.batch_size // 2
     while batch:
-        fewer = replace(writing, batch_size=batch)
-        if fits(writing_memory(architecture, fewer, device), device):
+        if fits(planned(replace(writing, batch_size=batch)), device):
             return Refused(
                 memory=memory, words=f"{over}; fits with {section}: {{batch_size: {batch}}}"
             )
@@ -109,6 +138,11 @@ def place_writing(
 def fits(memory: Memory, device: Device) -> bool:
     """Whether it can be planned for."""
     return memory.total <= device.memory_bytes
+
+
+def is_tight(memory: Memory, device: Device) -> bool:
+    """Whether it fits, but wouldn't if it took as much more as plans of memory err by."""
+    return fits(memory, device) and memory.total * (1 + ERROR) > device.memory_bytes
 
 
 def over_in_words(memory: Memory, device: Device) -> str:
@@ -127,7 +161,7 @@ def settings_in_words(before: Training, after: Training, section: str) -> str:
     changed: dict[str, Any] = {}
     if after.longest != before.longest:
         changed["max_length"] = after.longest
-    for name in ("batch_size", "accumulation", "checkpointing", "attention", "quantisation"):
+    for name in PASTED:
         if getattr(before, name) != getattr(after, name):
             value = getattr(after, name)
             changed[name] = str(value).lower() if isinstance(value, bool) else value
@@ -139,7 +173,10 @@ def settings_in_words(before: Training, after: Training, section: str) -> str:
 def _the_same(training: Training, node: Node) -> Iterator[Training]:
     """Arrangements with the same examples in each step: on the fewest devices, least slow first."""
     sizes = [n for n in range(training.batch_size, 0, -1) if training.batch_size % n == 0]
-    for devices in (n for n in (1, 2, 4, 8) if training.devices <= n <= node.gpus):
+    wider = (n for n in (2, 4, 8) if training.devices < n <= node.gpus)
+    # What FSDP1 divides is in nf4 and stored as bfloat16.
+    divisible = training.quantisation == "none" or training.precision == "bfloat16"
+    for devices in (training.devices, *(wider if divisible else ())):
         for checkpointing in sorted({training.checkpointing, True}):
             for size in sizes:
                 accumulation = training.accumulation * training.batch_size // size
@@ -156,8 +193,6 @@ def _the_same(training: Training, node: Node) -> Iterator[Training]:
 
 def _sharding(training: Training, devices: int) -> Any:
     """How several devices share the model so that each holds a part."""
-    if devices == 1:
-        return "single"
     if devices == training.devices:
         return training.sharding
     return "fsdp1_qlora" if training.quantisation == "nf4" else "fsdp2_lora"
@@ -165,15 +200,14 @@ def _sharding(training: Training, devices: int) -> Any:
 
 def _others(training: Training) -> Iterator[Training]:
     """Trainings that need less and aren't the same, the nearest first."""
-    better = "sdpa" if training.attention == "eager" else training.attention
-    if better != training.attention:
-        yield replace(training, attention=better)
-    sharding = training.sharding
+    least = training
+    if training.attention == "eager":
+        yield (least := replace(least, attention="sdpa"))
+    if training.precision != "bfloat16":
+        yield (least := replace(least, precision="bfloat16"))
     if training.quantisation == "none":
         sharding = "fsdp1_qlora" if training.sharding == "fsdp2_lora" else training.sharding
-        yield replace(training, quantisation="nf4", sharding=sharding)
-    least = replace(training, attention=better, quantisation="nf4", sharding=sharding)
-    yield least
+        yield (least := replace(least, quantisation="nf4", sharding=sharding))
     length = training.longest // 2
     while length >= SHORTEST:
         yield replace(least, longest=length, mean_length=min(length, training.mean_length))

@@ -41,6 +41,16 @@ class Memory:
         """All of them."""
         return float(sum(getattr(self, field.name) for field in fields(self)))
 
+    def measured(self, factor: float, device: Device) -> Memory:
+        """The same by what was measured over what was planned.
+
+        Of a process on a CPU all is measured, of a GPU the tensors alone: not what is around them.
+        """
+        changed = {field.name: getattr(self, field.name) * factor for field in fields(self)}
+        if device.kind != "cpu":
+            changed["overhead"] = self.overhead
+        return Memory(**changed)
+
 
 def training_memory(architecture: Architecture, training: Training, device: Device) -> Memory:
     """Peak memory of a training, on each of its devices.

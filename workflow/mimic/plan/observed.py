@@ -124,13 +124,16 @@ def _planned(
         parsed = parse_settings(model, values, source=str(entry))
     except (ValueError, KeyError):
         return None
-    steps = read_json(entry / "learning.json")["steps"]
+    learning = read_json(entry / "learning.json")
+    steps = learning["steps"]
     parsed = parsed.model_copy(update={"steps": steps, "epochs": None})
     training = task_of(
         parsed,
         method=method,
         lengths=lengths,
         examples=steps * parsed.batch_size * parsed.accumulation,
+        # Of what it looked at: all validation essays for SFT, a set number of pairs for others.
+        validation=max(check["examples"] for check in learning["checks"]),
         prompt=PROMPT_TOKENS,
     )
     seconds = training_seconds(architecture, training, node).total

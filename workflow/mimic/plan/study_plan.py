@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mimic.plan import schedule
 from mimic.plan.architecture import Architecture
 from mimic.plan.calibrate import Factors
 from mimic.plan.devices import Node
-from mimic.plan.fitting import Refused, fits, over_in_words, place_training, place_writing
+from mimic.plan.fitting import (
+    Refused,
+    fits,
+    is_tight,
+    over_in_words,
+    place_training,
+    place_writing,
+)
 from mimic.plan.memory import Memory, answering_memory
-from mimic.plan.schedule import PlannedJob, Usage, as_set, packed, usage
+from mimic.plan.schedule import Allocation, PlannedJob, Usage
 from mimic.plan.study_work import Work
 from mimic.plan.time import answering_seconds, training_seconds, writing_seconds
 from mimic.plan.workload import Answering, Training, Writing
+
+STAGES = ("finetune", "writing", "questionnaire")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +34,15 @@ class Row:
     ----------
     task
         As it is planned, which may be another arrangement than `work` has it in.
+    memory
+        By what was measured of such runs, where some were made.
+    fits
+        Whether it fits as it is planned.
+    tight
+        Whether it fits, but wouldn't if it took as much more as plans of memory err by.
     nodes, hours
         Nodes that it needs, and for how long by the plan's constants; of what fits nowhere None.
-    calibrated_hours, calibrated_bytes
+    calibrated_hours
         The same by what was measured of such runs; None where none was made.
     words
         What doesn't fit as it is set, and the settings to paste.
@@ -36,10 +52,10 @@ class Row:
     task: Training | Writing | Answering
     memory: Memory
     fits: bool
+    tight: bool
     nodes: int
     hours: float | None
     calibrated_hours: float | None
-    calibrated_bytes: float | None
     words: str
 
     @property
@@ -59,19 +75,41 @@ class Plan:
 
     Attributes
     ----------
-    as_set, packed
-        What it takes of the nodes as it is set, and with the jobs of a stage side by side.
+    jobs
+        Those that fit, with their hours.
     """
 
     rows: tuple[Row, ...]
     node: Node
-    as_set: Usage
-    packed: Usage
+    jobs: tuple[PlannedJob, ...]
 
     @property
     def fits(self) -> bool:
-        """Whether every job fits somewhere."""
-        return all(row.fits for row in self.rows)
+        """Whether every job fits as it is set."""
+        return all(row.fits and row.task == row.work.task for row in self.rows)
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages that have jobs, in their order."""
+        some = {job.stage for job in self.jobs}
+        return tuple(stage for stage in STAGES if stage in some)
+
+    def as_set(self, stage: str | None = None) -> Usage:
+        """What a stage, or the whole study, takes of the nodes as it is set."""
+        return schedule.usage(schedule.as_set(self._jobs(stage), self.node), self.node)
+
+    def packed(self, stage: str | None = None) -> Usage:
+        """The same with the jobs of a stage side by side."""
+        return schedule.usage(schedule.packed(self._jobs(stage), self.node), self.node)
+
+    def packs(self) -> list[Allocation]:
+        """The packs of its trainings."""
+        packed = [job for job in self.jobs if job.pack is not None]
+        packs = schedule.as_set(packed, self.node)
+        return sorted(packs, key=lambda pack: -pack.hours)
+
+    def _jobs(self, stage: str | None) -> list[PlannedJob]:
+        return [job for job in self.jobs if stage in (None, job.stage)]
 
 
 def plan_work(
@@ -91,7 +129,7 @@ def plan_work(
         What was measured over what was planned.
     """
     rows = tuple(_row(one, architectures[one.model], node, factors) for one in work)
-    jobs = [
+    jobs = tuple(
         PlannedJob(
             name=row.work.name,
             stage=row.work.stage,
@@ -101,50 +139,47 @@ def plan_work(
         )
         for row in rows
         if (hours := row.best_hours) is not None
-    ]
-    return Plan(
-        rows=rows,
-        node=node,
-        as_set=usage(as_set(jobs, node), node),
-        packed=usage(packed(jobs, node), node),
     )
+    return Plan(rows=rows, node=node, jobs=jobs)
 
 
 def _row(work: Work, architecture: Architecture, node: Node, factors: Factors) -> Row:
-    task, memory, does_fit, words = _placed(work, architecture, node)
+    size = factors.get((node.device.kind, work.method, "bytes"))
+    factor = 1.0 if size is None else size.value
+    task, memory, does_fit, words = _placed(work, architecture, node, factor)
     hours = _seconds(task, architecture, node) / 3600 if does_fit else None
-    kind = node.device.kind
-    time = factors.get((kind, work.method, "seconds"))
-    size = factors.get((kind, work.method, "bytes"))
+    time = factors.get((node.device.kind, work.method, "seconds"))
     return Row(
         work=work,
         task=task,
         memory=memory,
         fits=does_fit,
+        tight=is_tight(memory, node.device),
         nodes=-(-(task.devices if isinstance(task, Training) else 1) // node.gpus),
         hours=hours,
         calibrated_hours=None if hours is None or time is None else hours * time.value,
-        calibrated_bytes=None if size is None else memory.total * size.value,
         words=f"{work.model}: {words}" if words else "",
     )
 
 
 def _placed(
-    work: Work, architecture: Architecture, node: Node
+    work: Work, architecture: Architecture, node: Node, factor: float
 ) -> tuple[Training | Writing | Answering, Memory, bool, str]:
     """The task as it is planned, its memory, whether it fits, and what there is to say."""
     task = work.task
     if isinstance(task, Training):
-        found = place_training(architecture, task, node, section=work.section)
+        found = place_training(architecture, task, node, section=work.section, factor=factor)
         if isinstance(found, Refused):
             return task, found.memory, False, found.words
         return found.training, found.memory, True, found.words
     if isinstance(task, Writing):
-        written = place_writing(architecture, task, node.device, section=work.section)
+        written = place_writing(
+            architecture, task, node.device, section=work.section, factor=factor
+        )
         if isinstance(written, Refused):
             return task, written.memory, False, written.words
         return task, written, True, ""
-    memory = answering_memory(architecture, task, node.device)
+    memory = answering_memory(architecture, task, node.device).measured(factor, node.device)
     if fits(memory, node.device):
         return task, memory, True, ""
     over = over_in_words(memory, node.device)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,6 @@ import yaml
 from mimic.compute import ComputeSettings
 from mimic.finetune.settings import DpoSettings, PreferenceSettings, SftSettings, TrainingSettings
 from mimic.models.settings import ModelSettings
-from mimic.packs import list_packs
 from mimic.plan.architecture import Architecture
 from mimic.plan.corpus import ITEM_TOKENS, PROMPT_TOKENS, Lengths, padded_length
 from mimic.plan.workload import Adapter, Answering, Method, Training, Writing
@@ -27,8 +27,8 @@ SKETCHES = Path("config/forms/sketches.yaml")
 FORM_TOKENS, TARGET_TOKENS, ENDING_TOKENS = 70, 40, 20
 # Formats of answers in words, which are the published ones, and both orders of options.
 RELEASED_FORMATS, ORDERS = 3, 2
-# Published splits: SFT trains on 80 %, preferences on 90 %.
-PUBLISHED_SHARES: dict[str, float] = {"sft": 0.8, "dpo": 0.9, "orpo": 0.9}
+# Published splits, for training and for validation.
+PUBLISHED_SHARES = {"sft": (0.8, 0.1), "dpo": (0.9, 0.1), "orpo": (0.9, 0.1)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +57,19 @@ class Work:
     pack: str | None = None
 
 
-def work_of(study: Study, lengths: Lengths) -> Iterator[Work]:
-    """The jobs of a study that run models that it has the weights of."""
-    packs = list_packs(study.runs.values(), size=study.settings.finetune.pack)
-    pack_of = {run: name for name, runs in packs.items() for run in runs}
+def work_of(study: Study, lengths: Lengths, *, pack_of: Mapping[str, str]) -> Iterator[Work]:
+    """The jobs of a study that run models that it has the weights of.
+
+    Parameters
+    ----------
+    lengths
+        Of its essays.
+    pack_of
+        The pack of each training that is in one, by the run's label.
+    """
+    items = count_items(study)
     for label, run in study.runs.items():
-        if study.models[run.model].architecture is None:
+        if study.is_served(label):
             continue
         if run.training is not None:
             section = "finetune" if run.recipe is None else f"finetune.recipes.{run.recipe}"
@@ -72,11 +79,11 @@ def work_of(study: Study, lengths: Lengths) -> Iterator[Work]:
                 section=f"{section}.{run.method}",
                 model=run.model,
                 method=run.method,
-                task=training_of(study, run, lengths),
+                task=training_of(study, run, lengths, items=items),
                 pack=pack_of.get(label),
             )
         yield _writing(study, run)
-        yield from _answers(study, run)
+        yield from _answers(study, run, items=items)
 
 
 def architecture_of(model: ModelSettings) -> Architecture:
@@ -85,30 +92,50 @@ def architecture_of(model: ModelSettings) -> Architecture:
     return Architecture(**model.architecture.model_dump())
 
 
-def training_of(study: Study, run: Run, lengths: Lengths) -> Training:
+def training_of(study: Study, run: Run, lengths: Lengths, *, items: int) -> Training:
     """The training of a run."""
     settings = run.training
     assert settings is not None and run.pairs is not None  # the caller asks trained runs alone
     essays = study.settings.essays
-    kept = essays.roles.G * (1 - essays.validation_share)
+    kept_back = essays.roles.G * essays.validation_share
+    kept = essays.roles.G - kept_back
     if run.split == "published":
-        kept = PUBLISHED_SHARES[run.method]
+        kept, kept_back = PUBLISHED_SHARES[run.method]
     examples = max(1, round(len(lengths.tokens) * kept))
     if isinstance(settings, PreferenceSettings):
         examples *= run.pairs.rejected_per_chosen
         examples = min(examples, settings.pairs or examples)
     prompt = PROMPT_TOKENS
     if run.data != "essays":
-        prompt += ITEM_TOKENS * len(_items(study)) // 2
+        prompt += ITEM_TOKENS * items // 2
     return task_of(
-        settings, method=_method(run.method), lengths=lengths, examples=examples, prompt=prompt
+        settings,
+        method=_method(run.method),
+        lengths=lengths,
+        examples=examples,
+        validation=round(len(lengths.tokens) * kept_back),
+        prompt=prompt,
     )
 
 
 def task_of(
-    settings: TrainingSettings, *, method: Method, lengths: Lengths, examples: int, prompt: int
+    settings: TrainingSettings,
+    *,
+    method: Method,
+    lengths: Lengths,
+    examples: int,
+    validation: int,
+    prompt: int,
 ) -> Training:
-    """A training by its settings, the number of its examples and the length of their prompts."""
+    """A training by its settings.
+
+    Parameters
+    ----------
+    examples, validation
+        Numbers of the examples, or pairs, that it trains on, and of the essays to look at.
+    prompt
+        Tokens of a prompt.
+    """
     packing = isinstance(settings, SftSettings) and settings.packing
     rows = settings.batch_size * (1 if method == "sft" else 2)
     # In sorted batches next to nothing is padded but the other side of a pair.
@@ -119,7 +146,7 @@ def task_of(
     per_step = settings.batch_size * settings.accumulation
     if packing:
         examples = math.ceil(examples * mean / settings.max_length)
-    steps = settings.steps or math.ceil((settings.epochs or 1) * examples / per_step)
+    steps = settings.steps or math.ceil((settings.epochs or 1) * math.ceil(examples / per_step))
     targets = settings.lora.target_modules
     longest = settings.max_length
     if not packing and not lengths.assumed:
@@ -142,9 +169,19 @@ def task_of(
         checkpointing=settings.checkpointing,
         packing=packing,
         precompute_reference=isinstance(settings, DpoSettings) and settings.precompute_reference,
+        looked_at=_looked_at(settings, validation),
         sharding=settings.launch.config,
         devices=settings.launch.devices,
     )
+
+
+def _looked_at(settings: TrainingSettings, validation: int) -> int:
+    """Forward passes of single examples, as the training scripts make them."""
+    if isinstance(settings, PreferenceSettings):
+        # Both sides of training and validation pairs, with the adapter and without it; within the
+        # training those of the validation pairs.
+        return (8 + 2 * settings.evaluations) * settings.checked_pairs
+    return (2 + settings.evaluations) * validation
 
 
 def _method(name: str) -> Method:
@@ -152,9 +189,10 @@ def _method(name: str) -> Method:
     return methods[name]
 
 
-def _items(study: Study) -> list[str]:
+def count_items(study: Study) -> int:
+    """Items of the study's questionnaire."""
     path = INSTRUMENTS / f"{study.settings.questionnaire.instrument}.yaml"
-    return [item.id for item in load_instrument(path).items]
+    return len(load_instrument(path).items)
 
 
 def _writing(study: Study, run: Run) -> Work:
@@ -180,18 +218,15 @@ def writing_of(settings: WritingSettings, compute: ComputeSettings) -> Writing:
     )
 
 
-def _answers(study: Study, run: Run) -> Iterator[Work]:
+def _answers(study: Study, run: Run, *, items: int) -> Iterator[Work]:
     settings = study.settings.questionnaire
     precision = study.settings.compute.precision
-    items = len(_items(study))
     forms = len(study.settings.forms.formats) * study.settings.forms.wordings * ORDERS
-    sketches = len(yaml.safe_load(SKETCHES.read_text(encoding="utf-8"))["sketches"])
     in_words = {"released", "corrected"} & set(settings.protocols)
     for context in study.contexts_of(run.label):
-        subjects = {
-            "human": settings.human_essays,
-            "sketches": settings.profiles * sketches,
-        }.get(context, settings.profiles)
+        subjects = settings.human_essays if context == "human" else settings.profiles
+        if context == "sketches":
+            subjects *= _count_sketches()
         about = settings.text_tokens if context in ("own", "human") else TARGET_TOKENS
         shared = settings.engine == "shared_prefix"
         yield Work(
@@ -230,3 +265,8 @@ def _answers(study: Study, run: Run) -> Iterator[Work]:
                     precision=precision,
                 ),
             )
+
+
+@functools.cache
+def _count_sketches() -> int:
+    return len(yaml.safe_load(SKETCHES.read_text(encoding="utf-8"))["sketches"])

@@ -92,17 +92,17 @@ def training_seconds(architecture: Architecture, training: Training, node: Node)
     """Time of a training."""
     device = node.device
 
-    def seconds(passes: Pass) -> float:
+    def seconds(passes: Pass, rows: int = training.rows) -> float:
         return _batch_seconds(
             architecture,
             device,
-            rows=training.rows,
+            rows=rows,
             length=training.length,
             passes=passes,
             unpacked=training.quantisation == "nf4",
             adapter=training.adapter.parameters(architecture),
             # Beside a mask for padding attention computes what the mask hides, too.
-            halved=training.attention == "flash_attention_2" or training.rows == 1,
+            halved=training.attention == "flash_attention_2" or rows == 1,
             eager=training.attention == "eager",
         )
 
@@ -115,7 +115,7 @@ def training_seconds(architecture: Architecture, training: Training, node: Node)
         reference = rounds * seconds(FORWARD)
     return Time(
         start=_start_seconds(architecture, training.weight_bytes),
-        computing=training.batches * batch + reference,
+        computing=training.batches * batch + reference + training.looked_at * seconds(FORWARD, 1),
         fetching=training.batches * (together - batch),
     )
 

@@ -70,6 +70,9 @@ class Training:
         the mean one with its padding, which time is for.
     examples
         Distinct examples, or pairs, that the steps see.
+    looked_at
+        Examples, or sides of pairs, that go through the model one by one before, within and after
+        the training, to see whether it learned.
     checkpointing
         Whether only the input of each block is kept, and the block computed again.
     packing
@@ -103,6 +106,7 @@ class Training:
     sharding: Sharding = "single"
     devices: int = 1
     offload: bool = False
+    looked_at: int = 0
 
     def __post_init__(self) -> None:
         if (self.sharding == "single") != (self.devices == 1):

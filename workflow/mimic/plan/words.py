@@ -1,0 +1,205 @@
+"""The plan of a study in tables and words, for a terminal of 100 columns."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from mimic.plan.calibrate import Factors
+from mimic.plan.fitting import ERROR, GB
+from mimic.plan.memory import Memory
+from mimic.plan.schedule import Allocation, Usage
+from mimic.plan.study_plan import STAGES, Plan, Row
+from mimic.plan.workload import Training
+
+WIDTH = 100
+PARTS = ("weights", "adapter", "optim.", "activ.", "cache", "rest", "all")
+
+
+def show(
+    plan: Plan, factors: Factors, *, source: Path, assumed: str, served: Sequence[str]
+) -> None:
+    """Print a plan.
+
+    Parameters
+    ----------
+    factors
+        What was measured over what was planned.
+    source
+        The study's settings file.
+    assumed
+        What was assumed of its corpus; empty where that was read.
+    served
+        Its models that a provider serves.
+    """
+    console = Console(width=WIDTH, highlight=False, markup=False)
+    notes = list(dict.fromkeys(row.words for row in plan.rows if row.words))
+    device = plan.node.device
+    if device.kind == "cpu":
+        where = f"{device.title}, one job after the other"
+    else:
+        where = f"nodes of {plan.node.gpus} × {device.title}, allocated whole"
+    console.print(f"{source} on {where}\n")
+    console.print(_jobs(plan, notes))
+    for line in _columns(plan):
+        console.print(line)
+    for number, note in enumerate(notes, start=1):
+        console.print(_wrapped(f"{number}  {note}"))
+    console.print()
+    if device.kind == "cpu":
+        hours = sum(row.best_hours or 0.0 for row in plan.rows)
+        console.print(f"the whole study: {hours:.1f} hours")
+    else:
+        console.print(_stages(plan))
+        for line in _packs(plan.packs(), plan):
+            console.print(_wrapped(line))
+    for line in _remarks(plan, factors, assumed=assumed, served=served):
+        console.print(_wrapped(line))
+
+
+def _jobs(plan: Plan, notes: list[str]) -> Table:
+    several = "CPUs" if plan.node.device.kind == "cpu" else "GPUs"
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("jobs", "what", several, *PARTS, "fits", "nodes", "hours"):
+        table.add_column(name, justify="left" if name in ("what", "fits") else "right")
+    last = ""
+    for rows in _alike(plan.rows):
+        first = rows[0]
+        if first.work.model != last:
+            last = first.work.model
+            table.add_row("", f"[{last}]")
+        hours = first.best_hours
+        table.add_row(
+            str(len(rows)),
+            _what(first),
+            str(first.devices),
+            *map(_gigabytes, _parts(first.memory)),
+            _fits(first, notes),
+            "–" if plan.node.device.kind == "cpu" else str(first.nodes),
+            "–" if hours is None else f"{hours:.2f}",
+        )
+    return table
+
+
+def _columns(plan: Plan) -> Iterator[str]:
+    """What the columns of the table are."""
+    yield ""
+    yield _wrapped(
+        "weights … all: GB (10⁹ bytes) that each device holds at a job's peak. weights: with "
+        "blocks that are gathered or unpacked; optim.: the optimizer's moments and the gradients; activ.: "
+        "activations and the loss; cache: keys and values; rest: the process itself, and what "
+        f"the allocator can't use. {plan.node.device.memory_bytes / GB:.0f} GB can be planned for."
+    )
+    if any(row.tight for row in plan.rows):
+        yield _wrapped(f"tight: wouldn't fit if it took {ERROR:.0%} more, as plans of memory err.")
+    yield "hours: of each of these jobs."
+
+
+def _stages(plan: Plan) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("")
+    for name in ("node-hours", "idle GPU-hours", "node-hours", "idle GPU-hours"):
+        table.add_column(name, justify="right")
+    table.add_row("", "as set", "", "side by side", "")
+    stages: list[tuple[str, str | None]] = [(stage, stage) for stage in plan.stages]
+    for title, stage in [*stages, ("the whole study", None)]:
+        cells = [_usage(each) for each in (plan.as_set(stage), plan.packed(stage))]
+        table.add_row(title, *cells[0], *cells[1])
+    return table
+
+
+def _packs(packs: list[Allocation], plan: Plan) -> Iterator[str]:
+    """Packs of trainings that take as long, in one line, and the others, in one each."""
+    even = [pack for pack in packs if _idle(pack, plan) < 0.01 * pack.hours]
+    if even:
+        yield ""
+        yield f"{len(even)} packs leave no GPU idle"
+    for pack in packs:
+        if pack not in even:
+            names = ", ".join(f"{job.name} {job.hours:.2f}" for job in pack.jobs)
+            yield (
+                f"pack of {pack.hours:.2f} hours, {_idle(pack, plan):.2f} GPU-hours idle: {names}"
+            )
+
+
+def _idle(pack: Allocation, plan: Plan) -> float:
+    busy = sum(job.devices * job.hours for job in pack.jobs)
+    return pack.nodes * plan.node.gpus * pack.hours - busy
+
+
+def _remarks(plan: Plan, factors: Factors, *, assumed: str, served: Sequence[str]) -> Iterator[str]:
+    for (kind, method, quantity), factor in sorted(factors.items()):
+        if kind == plan.node.device.kind:
+            spread = "" if factor.spread is None else f", spread × {factor.spread:.2f}"
+            yield (
+                f"calibrated: {quantity} of {method} × {factor.value:.2f} "
+                f"({factor.runs} run{'' if factor.runs == 1 else 's'}{spread})"
+            )
+    if assumed:
+        yield f"note: {assumed}"
+    for name in served:
+        yield f"note: {name} runs at its provider, on no device of this plan"
+
+
+def _wrapped(text: str) -> str:
+    # What is to be pasted holds names with hyphens, at which no line must break.
+    return textwrap.fill(text, WIDTH, subsequent_indent="   ", break_on_hyphens=False)
+
+
+def _usage(usage: Usage) -> tuple[str, str]:
+    return (
+        f"{usage.node_hours:.1f}",
+        f"{usage.idle_gpu_hours:.1f} of {usage.gpu_hours:.1f} ({usage.idle_share:.0%})",
+    )
+
+
+def _alike(rows: Sequence[Row]) -> list[list[Row]]:
+    """Rows that say the same of different runs, together; by model and stage."""
+    models = list(dict.fromkeys(row.work.model for row in rows))
+    found: dict[Any, list[Row]] = {}
+    for row in sorted(
+        rows, key=lambda row: (models.index(row.work.model), STAGES.index(row.work.stage))
+    ):
+        work = row.work
+        key = (work.stage, work.section, work.model, work.context, row.task, row.words)
+        found.setdefault(key, []).append(row)
+    return list(found.values())
+
+
+def _what(row: Row) -> str:
+    task, work = row.task, row.work
+    if isinstance(task, Training):
+        said = [work.section.removeprefix("finetune.").removeprefix("recipes.")]
+        said += ["nf4"] if task.quantisation == "nf4" else []
+        said += [task.sharding] if task.sharding != "single" else []
+        return ", ".join(said)
+    if not work.context:
+        return work.section
+    return f"{'in words' if work.method == 'generation' else 'answers'}, {work.context}"
+
+
+def _fits(row: Row, notes: list[str]) -> str:
+    said = "no" if not row.fits else "tight" if row.tight else "yes"
+    return f"{said} {notes.index(row.words) + 1}" if row.words else said
+
+
+def _gigabytes(size: float) -> str:
+    return f"{size / GB:.2f}" if size < 10 * GB else f"{size / GB:.1f}"
+
+
+def _parts(memory: Memory) -> list[float]:
+    """The columns of the table: gathered weights are weights, gradients go with the optimizer."""
+    return [
+        memory.weights + memory.gathered,
+        memory.adapter,
+        memory.optimizer + memory.gradients,
+        memory.activations,
+        memory.cache,
+        memory.overhead,
+        memory.total,
+    ]
