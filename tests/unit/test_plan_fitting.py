@@ -3,10 +3,21 @@
 from dataclasses import replace
 
 import pytest
-from plan_models import GEMMA_7B, LLAMA_3_8B, LLAMA_3_70B, a_training
+import yaml
+from plan_models import GEMMA_7B, LLAMA_3_8B, LLAMA_3_70B, SMOLLM2, a_training
 
-from mimic.plan.devices import A100_40, MELUXINA, Node
-from mimic.plan.fitting import Placed, Refused, place_training, place_writing
+from mimic.finetune.settings import SftSettings
+from mimic.plan.devices import A100_40, MELUXINA, Node, laptop
+from mimic.plan.fitting import (
+    PASTED,
+    Placed,
+    Refused,
+    fits,
+    is_tight,
+    place_training,
+    place_writing,
+)
+from mimic.plan.memory import training_memory
 from mimic.plan.workload import Writing
 
 ONE = Node(device=A100_40, gpus=1, network_rate=1e9)
@@ -64,7 +75,69 @@ def test_70b_that_is_not_quantised_is_refused_with_what_would_fit():
 def test_what_fits_nowhere_says_what_was_tried():
     found = place(LLAMA_3_70B, node=ONE)
     assert isinstance(found, Refused)
-    assert "nothing that was tried fits: batches of 1, checkpointing, nf4, 1 device" in found.words
+    tried = "nothing that was tried fits: batches of 1, checkpointing, bfloat16, nf4, up to 1 dev"
+    assert tried in found.words
+
+
+@pytest.mark.parametrize(
+    ("architecture", "node", "changes"),
+    [
+        (LLAMA_3_8B, MELUXINA, {"checkpointing": False, "longest": 4000, "batch_size": 8}),
+        (LLAMA_3_8B, ONE, {"attention": "eager", "longest": 8192, "checkpointing": True}),
+        (GEMMA_7B, ONE, {"precision": "float32", "longest": 4000}),
+        (GEMMA_7B, ONE, {"method": "orpo", "batch_size": 1, "longest": 8192}),
+        (LLAMA_3_70B, MELUXINA, {"precision": "float16", "accumulation": 8}),
+        (LLAMA_3_70B, MELUXINA, {"sharding": "fsdp2_lora", "devices": 4, "batch_size": 1}),
+        (LLAMA_3_70B, MELUXINA, {"quantisation": "nf4", "accumulation": 4, "longest": 8192}),
+        (LLAMA_3_8B, MELUXINA, {"sharding": "ddp", "devices": 2, "checkpointing": False}),
+    ],
+    ids=str,
+)
+def test_what_is_to_be_pasted_are_settings_and_fits(architecture, node, changes):
+    before = a_training(**changes)
+    found = place_training(architecture, before, node, section="finetune.sft")
+    assert found.words
+    ((section, pasted),) = yaml.safe_load(
+        found.words[found.words.rindex("finetune.sft: {") :]
+    ).items()
+    assert section == "finetune.sft"
+    whole = {
+        **{name: getattr(before, name) for name in PASTED},
+        "max_length": before.longest,
+        "launch": {"config": before.sharding, "devices": before.devices},
+    }
+    settings = SftSettings(**(whole | pasted))
+    after = replace(
+        before,
+        **{name: getattr(settings, name) for name in PASTED},
+        longest=settings.max_length,
+        sharding=settings.launch.config,
+        devices=settings.launch.devices,
+    )
+    assert fits(training_memory(architecture, after, node.device), node.device)
+    # A step has the examples that it had.
+    assert after.batch_size * after.accumulation == before.batch_size * before.accumulation
+
+
+def test_what_was_measured_decides_what_fits():
+    training = a_training()
+    planned = training_memory(LLAMA_3_8B, training, A100_40)
+    assert 40e9 / 3 < planned.total < 40e9 / 1.15
+    assert not is_tight(planned, A100_40)
+    assert is_tight(planned.measured(39e9 / planned.total, A100_40), A100_40)
+    found = place_training(
+        LLAMA_3_8B, replace(training, checkpointing=True), ONE, section="finetune.sft", factor=3.0
+    )
+    assert found.words and found.memory.total > 3 * (planned.total - planned.overhead)
+
+
+def test_of_a_gpu_the_tensors_alone_are_measured():
+    planned = training_memory(LLAMA_3_8B, a_training(), A100_40)
+    measured = planned.measured(2.0, A100_40)
+    assert measured.overhead == planned.overhead
+    assert measured.total == pytest.approx(2 * planned.total - planned.overhead)
+    cpu = training_memory(SMOLLM2, a_training(), laptop(threads=1))
+    assert cpu.measured(2.0, laptop(threads=1)).total == pytest.approx(2 * cpu.total)
 
 
 def test_writing_is_refused_with_the_batch_that_fits():

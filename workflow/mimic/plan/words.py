@@ -91,9 +91,10 @@ def _columns(plan: Plan) -> Iterator[str]:
     yield ""
     yield _wrapped(
         "weights … all: GB (10⁹ bytes) that each device holds at a job's peak. weights: with "
-        "blocks that are gathered or unpacked; optim.: the optimizer's moments and the gradients; activ.: "
-        "activations and the loss; cache: keys and values; rest: the process itself, and what "
-        f"the allocator can't use. {plan.node.device.memory_bytes / GB:.0f} GB can be planned for."
+        "blocks that are gathered or unpacked; optim.: the optimizer's moments and the gradients; "
+        "activ.: activations and the loss; cache: keys and values; rest: the process itself, and "
+        "what the allocator can't use. "
+        f"{plan.node.device.memory_bytes / GB:.0f} GB can be planned for."
     )
     if any(row.tight for row in plan.rows):
         yield _wrapped(f"tight: wouldn't fit if it took {ERROR:.0%} more, as plans of memory err.")
