@@ -22,9 +22,11 @@ TILE_ROWS, TILE_COLUMNS = 4096, 32768
 # the tile's size in float32 and a mask of one byte a number live at its widest point.
 TORCH_TILES = 7.25
 # Bytes of each logit at the widest point of a loss that holds all of them: the logits, their copy
-# and log-probabilities in the likelihood term, the gradients of slices. Counted on TRL's ORPO
-# (`tests/bench/plan.py --loss`); 16 bits without autocast need less than float32 or autocast.
-LOGIT_BYTES, PURE_LOGIT_BYTES = 17.0, 6.5
+# and log-probabilities, the gradients of slices. Of trainers that were published (16 bits with
+# autocast); and of ORPO with one pair in a pass and with several, as a test counts them: in float32
+# or with autocast, and in 16 bits.
+LOGIT_BYTES = 17.0
+ORPO_LOGIT_BYTES, ORPO_PURE_LOGIT_BYTES = (18.0, 20.0), 6.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,11 +133,20 @@ def _loss(a: Architecture, training: Training, *, on_gpu: bool) -> float:
     # What the norm keeps and puts out, and the gradient of that in float32.
     hidden = tokens * a.hidden_size * (2 * FLOAT32 + wide)
     if training.loss_in == "logits":
-        pure = wide < FLOAT32 and training.autocast == "none"
-        return hidden + tokens * a.vocabulary * (PURE_LOGIT_BYTES if pure else LOGIT_BYTES)
+        return hidden + tokens * a.vocabulary * _logit_bytes(training)
     rows = min(tokens, TILE_ROWS)
     buffer = rows * TILE_COLUMNS * wide
     if on_gpu:
         return hidden + buffer
     columns = min(a.vocabulary, TILE_COLUMNS)
     return hidden + buffer + rows * columns * FLOAT32 * TORCH_TILES
+
+
+def _logit_bytes(training: Training) -> float:
+    """Bytes of a logit where all of them are held."""
+    if training.method != "orpo":
+        return LOGIT_BYTES
+    if training.compute_bytes < FLOAT32 and training.autocast == "none":
+        return ORPO_PURE_LOGIT_BYTES
+    one, several = ORPO_LOGIT_BYTES
+    return one if training.batch_size == 1 else several

@@ -167,8 +167,11 @@ def _fsdp_qlora_memory() -> Iterator[Figure]:
         ("Llama-2 7B QLoRA", LLAMA_2_7B, True, 1, 512, 4.98),
         ("Llama-2 7B QLoRA", LLAMA_2_7B, True, 4, 2048, 11.22),
         ("Llama-2 7B QLoRA", LLAMA_2_7B, True, 10, 2048, 20.97),
+        ("Llama-2 7B QLoRA, ddp", LLAMA_2_7B, True, 8, 2048, 20.94),
         ("Llama-2 7B LoRA", LLAMA_2_7B, False, 1, 2048, 10.22),
+        ("Llama-2 7B LoRA", LLAMA_2_7B, False, 4, 2048, 16.14),
         ("Llama-2 7B LoRA", LLAMA_2_7B, False, 6, 2048, 21.35),
+        ("Llama-2 7B LoRA, ddp", LLAMA_2_7B, False, 4, 2048, 22.04),
         ("Llama-2 70B QLoRA, offload", LLAMA_2_70B, True, 2, 2048, 14.92),
     ]
     held = replace(A100_40, context_bytes=0.0, communication_bytes=0.0)
@@ -182,6 +185,7 @@ def _fsdp_qlora_memory() -> Iterator[Figure]:
             mean_length=length,
         )
         training = replace(_sharded(training, 2, accumulation=1), offload="offload" in name)
+        training = replace(training, sharding="ddp") if "ddp" in name else training
         yield Figure(
             what=f"{name}, 2 × 24 GB, {batch_size} × {length} tokens",
             unit="GB",
@@ -250,8 +254,13 @@ def _study() -> Iterator[Figure]:
         longest=4000,
         examples=round(0.8 * essays),
     )
-    for what, mean in (("their own length", request + 1.2 * length), ("padded to 4,000", 4000.0)):
-        training = replace(_sharded(sft, 4, accumulation=1), mean_length=mean)
+    eager = replace(sft, attention="eager")
+    for what, task, mean in (
+        ("their own length", sft, request + 1.2 * length),
+        ("padded to 4,000", sft, 4000.0),
+        ("padded to 4,000, eager attention", eager, 4000.0),
+    ):
+        training = replace(_sharded(task, 4, accumulation=1), mean_length=mean)
         yield Figure(
             what=f"SFT of 70B in bfloat16, 4 × A100, essays {what}",
             unit="h",

@@ -103,7 +103,9 @@ def usage(allocations: Sequence[Allocation], node: Node) -> Usage:
     node_hours = sum(each.nodes * each.hours for each in allocations)
     busy = sum(job.devices * job.hours for each in allocations for job in each.jobs)
     gpu_hours = node_hours * node.gpus
-    return Usage(node_hours=node_hours, gpu_hours=gpu_hours, idle_gpu_hours=gpu_hours - busy)
+    # Rounding may leave less than nothing.
+    idle = max(0.0, gpu_hours - busy)
+    return Usage(node_hours=node_hours, gpu_hours=gpu_hours, idle_gpu_hours=idle)
 
 
 def _nodes(devices: int, node: Node) -> int:

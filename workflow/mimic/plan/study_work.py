@@ -87,9 +87,15 @@ def work_of(study: Study, lengths: Lengths, *, pack_of: Mapping[str, str]) -> It
 
 
 def architecture_of(model: ModelSettings) -> Architecture:
-    """The shape of a model whose weights are to be had."""
-    assert model.architecture is not None  # a model of an API runs nowhere here
-    return Architecture(**model.architecture.model_dump())
+    """The shape of a model whose weights are to be had.
+
+    Its config.json doesn't tell how many norms a block has: the number of its parameters does.
+    """
+    # A model of an API runs nowhere here.
+    assert model.architecture is not None and model.parameters is not None
+    published, values = model.parameters * 1e6, model.architecture.model_dump()
+    either = [Architecture(**values, norms_per_layer=norms) for norms in (2, 4)]
+    return min(either, key=lambda shape: abs(shape.parameters - published))
 
 
 def training_of(study: Study, run: Run, lengths: Lengths, *, items: int) -> Training:

@@ -38,13 +38,14 @@ def show(
         Its models that a provider serves.
     """
     console = Console(width=WIDTH, highlight=False, markup=False)
-    notes = list(dict.fromkeys(row.words for row in plan.rows if row.words))
+    notes = list(dict.fromkeys(rows[0].words for rows in _alike(plan.rows) if rows[0].words))
     device = plan.node.device
     if device.kind == "cpu":
         where = f"{device.title}, one job after the other"
     else:
         where = f"nodes of {plan.node.gpus} × {device.title}, allocated whole"
-    console.print(f"{source} on {where}\n")
+    # A long path isn't broken.
+    console.print(f"{source} on {where}\n", soft_wrap=True)
     console.print(_jobs(plan, notes))
     for line in _columns(plan):
         console.print(line)
@@ -56,6 +57,11 @@ def show(
         console.print(f"the whole study: {hours:.1f} hours")
     else:
         console.print(_stages(plan))
+        console.print(
+            "side by side: with the jobs of each stage put together on whole nodes by time"
+        )
+        if left_out := sum(not row.fits for row in plan.rows):
+            console.print(f"without the {left_out} jobs that don't fit")
         for line in _packs(plan.packs(), plan):
             console.print(_wrapped(line))
     for line in _remarks(plan, factors, assumed=assumed, served=served):
@@ -103,10 +109,10 @@ def _columns(plan: Plan) -> Iterator[str]:
 
 def _stages(plan: Plan) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("")
-    for name in ("node-hours", "idle GPU-hours", "node-hours", "idle GPU-hours"):
-        table.add_column(name, justify="right")
-    table.add_row("", "as set", "", "side by side", "")
+    table.add_column("stage")
+    for how in ("as set", "side by side"):
+        table.add_column(f"node-hours\n{how}", justify="right")
+        table.add_column(f"idle GPU-hours\n{how}", justify="right")
     stages: list[tuple[str, str | None]] = [(stage, stage) for stage in plan.stages]
     for title, stage in [*stages, ("the whole study", None)]:
         cells = [_usage(each) for each in (plan.as_set(stage), plan.packed(stage))]
