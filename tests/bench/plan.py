@@ -1,6 +1,6 @@
 """The plan's memory of trainings beside what trainings on this machine's CPU took.
 
-``python tests/bench/plan.py [results/models/smollm2]`` trains a few steps of each method, each in a
+``python tests/bench/plan.py results/models/smollm2`` trains a few steps of each method, each in a
 process of its own with the environment that the runner gives to steps, and prints what the process
 took at its peak (resident memory), what the plan says, and the error: of the whole, and of what is
 beyond a process that has loaded its libraries alone. Models are random Llamas that it makes, and

@@ -6,13 +6,12 @@ import pytest
 from plan_models import LLAMA_3_8B, SMOLLM2, a_training
 
 from mimic.plan.devices import A100_40, MELUXINA
-from mimic.plan.published import STUDY, figures
+from mimic.plan.published import STUDY, figures, table
 from mimic.plan.time import answering_seconds, training_seconds, writing_seconds
 from mimic.plan.workload import Answering, Writing
 
 FIGURES = list(figures())
 # What is further off than the others, and why: docs/plan.md.
-PADDED_BY_GUESS = "SFT of 70B"
 LOGITS_OF_ANOTHER_KIND = ("8192 tokens", "offload")
 
 
@@ -34,9 +33,30 @@ def test_published_memory_is_met_within_15_percent(figure):
     assert abs(figure.error) < 0.15
 
 
+def test_the_page_has_the_table_that_is_printed(project):
+    page = (project / "docs/plan.md").read_text(encoding="utf-8")
+    for line in table():
+        assert line.strip() in page
+
+
+def test_the_study_s_sft_is_met_within_a_factor_of_two_if_it_was_as_released():
+    *_, released = [f for f in FIGURES if f.source == STUDY]
+    assert released.what.endswith("eager attention")
+    assert 0.5 < released.planned / released.published < 2
+
+
 def test_the_study_s_dpo_is_met_within_a_factor_of_two():
     (dpo,) = [f for f in FIGURES if f.source == STUDY and f.what.startswith("DPO")]
     assert 0.5 < dpo.planned / dpo.published < 2
+
+
+def test_what_is_looked_at_costs_a_forward_pass_each():
+    none, some = (seconds(looked_at=count) for count in (0, 1000))
+    twice = seconds(looked_at=2000)
+    assert twice - some == pytest.approx(some - none)
+    # A pass over two rows, forward, again and backward, is some six passes over one.
+    step = (seconds(steps=2000) - seconds(steps=1000)) / (4 * 1000)
+    assert (some - none) / 1000 == pytest.approx(step / 6, rel=0.15)
 
 
 def test_checkpointing_costs_about_a_third_more():

@@ -71,7 +71,7 @@ class Node:
 # is 42.3·10⁹ bytes; 40·10⁹ may be planned for.
 #
 # Matrix products reach 0.75 of the peak, collectives 100·10⁹ bytes a second, a block of small
-# batches takes 1.2 ms: fitted to Qwen's table of LoRA (see mimic.plan.published.FITTED).
+# batches takes 1.2 ms: fitted to Qwen's table of LoRA (mimic.plan.published).
 A100_40 = Device(
     kind="a100-40",
     title="A100 40 GB",

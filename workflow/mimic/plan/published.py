@@ -289,19 +289,19 @@ def _seconds(architecture: Architecture, training: Training, device: Device) -> 
     return taken.computing + taken.fetching
 
 
-def main() -> None:
-    """Print all figures as a table."""
-    print("| what | unit | published | plan | error | use | source |")
-    print("|---|---|---|---|---|---|---|")
+def table() -> Iterator[str]:
+    """All figures as a table, line by line, and their sources."""
+    yield "| what | unit | published | plan | error | use | source |"
+    yield "|---|---|---|---|---|---|---|"
     for figure in figures():
         source = f"[{SOURCES.index(figure.source) + 1}]"
-        print(
+        yield (
             f"| {figure.what} | {figure.unit} | {figure.published:,.1f} | {figure.planned:,.1f} "
             f"| {figure.error:+.0%} | {figure.use} | {source} |"
         )
     for number, source in enumerate(SOURCES, start=1):
-        print(f"\n[{number}] {source}")
+        yield f"\n[{number}] {source}"
 
 
 if __name__ == "__main__":
-    main()
+    print(*table(), sep="\n")
