@@ -157,3 +157,19 @@ def test_answering_needs_the_prefix_in_its_cache():
     )
     memory = answering_memory(LLAMA_3_8B, asked, A100_40)
     assert memory.cache == (600 + 512) * 2 * 32 * 8 * 128 * 2
+
+
+def test_a_model_in_4_bits_takes_less_to_ask_and_unpacks_a_layer():
+    wide = Writing(texts=64, prompt_length=100, new_tokens=400, batch_size=16)
+    whole, packed = (
+        writing_memory(LLAMA_3_8B, replace(wide, quantisation=kind), A100_40)
+        for kind in ("none", "nf4")
+    )
+    assert packed.weights == gigabytes(quantisation="nf4").weights < whole.weights / 2
+    assert (whole.gathered, packed.gathered) == (0, 4096 * 14336 * 2)
+    assert whole.cache == packed.cache
+    asked = Answering(
+        prefixes=32, prefix_length=600, endings=100, ending_length=20, batch_tokens=512
+    )
+    asked_packed = answering_memory(LLAMA_3_8B, replace(asked, quantisation="nf4"), A100_40)
+    assert asked_packed.weights == packed.weights

@@ -75,7 +75,8 @@ def test_epochs_are_steps_over_the_essays_that_are_trained_on(work):
 def test_pairs_are_three_for_each_essay_or_as_many_as_are_set(work):
     whole = {"epochs": 1, "pairs": None, "batch_size": 1, "checked_pairs": 5, "evaluations": 1}
     found = training(work, method="dpo", dpo=whole)
-    assert (found.examples, found.steps) == (120, 120)
+    # Those of 24 of the 32 profiles.
+    assert (found.examples, found.steps) == (90, 90)
     assert found.looked_at == 5 * 8 + 5 * 2
     few = training(work, method="orpo", orpo={"epochs": 2, "pairs": 8, "batch_size": 1})
     assert (few.examples, few.steps) == (8, 16)
@@ -115,6 +116,23 @@ def test_packed_rows_are_full_and_fewer(work):
     assert found.length == found.longest == 1024
     # Forty essays of 222.5 tokens.
     assert found.steps == 9
+
+
+def test_runs_that_try_values_are_trained_alone(work):
+    swept = {"finetune": {"methods": ["sft"], "sweep": {"rank": [4, 8]}}}
+    assert len(work("finetune", **swept)) == 2
+    assert [each.name for each in work("writing", **swept)] == ["smollm2-base"]
+    assert {each.name.split(",")[0] for each in work("questionnaire", **swept)} == {"smollm2-base"}
+
+
+def test_what_was_trained_in_4_bits_can_be_asked_so(work):
+    found = work(
+        "writing",
+        compute={"devices": 3},
+        finetune={"methods": ["sft"], "asked_as_trained": True, "sft": {"quantisation": "nf4"}},
+    )
+    assert [each.task.quantisation for each in found] == ["none", "nf4"]
+    assert {each.task.devices for each in found} == {3}
 
 
 def test_texts_of_a_run(work):

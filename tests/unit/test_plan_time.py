@@ -100,3 +100,31 @@ def test_a_shared_prefix_is_paid_once():
     each = replace(shared, prefixes=0, prefix_length=0, ending_length=520, batch_tokens=520)
     fast, slow = (answering_seconds(SMOLLM2, one, A100_40).computing for one in (shared, each))
     assert slow > 5 * fast
+
+
+def test_several_devices_share_texts_and_questions():
+    texts = Writing(texts=64, prompt_length=80, new_tokens=200, batch_size=8)
+    asked = Answering(
+        prefixes=32, prefix_length=500, endings=1600, ending_length=20, batch_tokens=512
+    )
+    for seconds_of, task in ((writing_seconds, texts), (answering_seconds, asked)):
+        one, four = (seconds_of(LLAMA_3_8B, replace(task, devices=n), A100_40) for n in (1, 4))
+        assert four.computing == pytest.approx(one.computing / 4)
+        assert four.start == one.start
+
+
+def test_weights_in_4_bits_are_unpacked_for_each_token():
+    task = Writing(texts=8, prompt_length=80, new_tokens=200, batch_size=8)
+    wide, packed = (
+        writing_seconds(LLAMA_3_8B, replace(task, quantisation=kind), A100_40).computing
+        for kind in ("none", "nf4")
+    )
+    assert packed > 1.2 * wide
+    asked = Answering(
+        prefixes=320, prefix_length=500, endings=1600, ending_length=20, batch_tokens=512
+    )
+    wide, packed = (
+        answering_seconds(LLAMA_3_8B, replace(asked, quantisation=kind), A100_40).computing
+        for kind in ("none", "nf4")
+    )
+    assert packed > 1.2 * wide

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from mimic.plan.activations import FLOAT32, passes
 from mimic.plan.architecture import Architecture
 from mimic.plan.devices import Device
-from mimic.plan.workload import BYTES, Answering, Training, Writing
+from mimic.plan.workload import BYTES, Answering, Quantisation, Training, Writing
 
 # nf4: four bits a number; with double quantisation an 8-bit scale for each 64 and a float32 one
 # for each 256 of these (Dettmers et al., "QLoRA", arXiv 2305.14314, section 3).
@@ -64,10 +64,11 @@ def training_memory(architecture: Architecture, training: Training, device: Devi
     waiting = training.is_sharded and training.offload
     adapter = training.adapter.parameters(architecture)
     one = passes(architecture, training, on_gpu=device.kind != "cpu")
-    weights = 0.0 if waiting else _sharded_weights(architecture, training) / shards
+    stored = _stored_weights(architecture, training.weight_bytes, training.quantisation)
+    weights = 0.0 if waiting else stored / shards
     states = 0.0 if waiting else adapter / shards
     parts = Memory(
-        weights=weights + _whole_weights(architecture, training),
+        weights=weights + _scales(architecture, training.quantisation),
         adapter=states * FLOAT32,
         gradients=adapter / shards * FLOAT32,
         optimizer=states * ADAM,
@@ -78,7 +79,10 @@ def training_memory(architecture: Architecture, training: Training, device: Devi
 
 
 def writing_memory(architecture: Architecture, writing: Writing, device: Device) -> Memory:
-    """Peak memory of writing, the adapter merged into the weights."""
+    """Peak memory of writing, on each of its devices.
+
+    The adapter is merged into the weights, or left out: beside weights in nf4 it is small.
+    """
     wide = BYTES[writing.precision]
     length = writing.prompt_length + writing.new_tokens
     prompt = writing.batch_size * writing.prompt_length
@@ -87,7 +91,8 @@ def writing_memory(architecture: Architecture, writing: Writing, device: Device)
     working = prompt * (3 * architecture.intermediate_size + 4 * architecture.hidden_size) * wide
     chosen = writing.batch_size * architecture.vocabulary * 5 * FLOAT32
     parts = Memory(
-        weights=architecture.parameters * wide,
+        weights=_asked_weights(architecture, writing),
+        gathered=_unpacked(architecture, wide, writing.quantisation),
         activations=max(working, chosen),
         cache=writing.batch_size * length * cache_bytes(architecture, wide),
     )
@@ -95,14 +100,15 @@ def writing_memory(architecture: Architecture, writing: Writing, device: Device)
 
 
 def answering_memory(architecture: Architecture, answering: Answering, device: Device) -> Memory:
-    """Peak memory of answering, the adapter merged into the weights."""
+    """Peak memory of answering, on each of its devices; the adapter as in `writing_memory`."""
     wide = BYTES[answering.precision]
     tokens = max(answering.batch_tokens, answering.prefix_length)
     working = tokens * (3 * architecture.intermediate_size + 4 * architecture.hidden_size) * wide
     # Log-probabilities are float32, beside the logits that they come from.
     chosen = answering.batch_tokens * architecture.vocabulary * (wide + 2 * FLOAT32)
     parts = Memory(
-        weights=architecture.parameters * wide,
+        weights=_asked_weights(architecture, answering),
+        gathered=_unpacked(architecture, wide, answering.quantisation),
         activations=max(working, chosen),
         cache=(answering.prefix_length + answering.batch_tokens) * cache_bytes(architecture, wide),
     )
@@ -114,28 +120,36 @@ def cache_bytes(architecture: Architecture, wide: int) -> int:
     return 2 * architecture.layers * architecture.key_value_size * wide
 
 
-def _sharded_weights(a: Architecture, training: Training) -> float:
-    """Bytes of the weights that sharding divides."""
-    rest = a.parameters - a.linear_parameters
-    wide = training.weight_bytes
-    if training.quantisation == "nf4":
+def _asked_weights(a: Architecture, task: Writing | Answering) -> float:
+    """Bytes of the weights of a model that writes or answers."""
+    stored = _stored_weights(a, BYTES[task.precision], task.quantisation)
+    return stored + _scales(a, task.quantisation)
+
+
+def _stored_weights(a: Architecture, wide: int, quantisation: Quantisation) -> float:
+    """Bytes of the weights, which sharding divides."""
+    if quantisation == "nf4":
         # Embeddings, output layer and norms aren't quantised.
-        return a.linear_parameters * NF4_PACKED + rest * wide
+        return a.linear_parameters * NF4_PACKED + (a.parameters - a.linear_parameters) * wide
     return float(a.parameters * wide)
 
 
-def _whole_weights(a: Architecture, training: Training) -> float:
-    """Bytes of the weights that every device holds whole: scales are no parameters."""
-    return a.linear_parameters * NF4_SCALES if training.quantisation == "nf4" else 0.0
+def _scales(a: Architecture, quantisation: Quantisation) -> float:
+    """Bytes of nf4's scales; they are no parameters, so every device holds them whole."""
+    return a.linear_parameters * NF4_SCALES if quantisation == "nf4" else 0.0
+
+
+def _unpacked(a: Architecture, wide: int, quantisation: Quantisation) -> float:
+    """Bytes of the largest layer out of nf4."""
+    largest = max(w * h for w, h in a.linear_shapes.values()) * wide
+    return float(largest) if quantisation == "nf4" else 0.0
 
 
 def _gathered(a: Architecture, training: Training) -> float:
     """Bytes of whole weights that pass by: gathered blocks, and a layer out of nf4."""
-    wide = training.compute_bytes
-    largest = max(w * h for w, h in a.linear_shapes.values()) * wide
-    unpacked = largest if training.quantisation == "nf4" else 0
+    unpacked = _unpacked(a, training.compute_bytes, training.quantisation)
     if not training.is_sharded:
-        return float(unpacked)
+        return unpacked
     packed = NF4_PACKED if training.quantisation == "nf4" else training.weight_bytes
     block = a.layer_linear_parameters * packed + training.adapter.parameters(a) / a.layers * FLOAT32
     # What is in no block stays whole from the forward to the backward pass.

@@ -67,7 +67,11 @@ def _observed(
         return
     compute = parse_settings(ComputeSettings, settings["compute"], source=str(entry))
     node = node_of(kind, threads=compute.threads)
-    planned = _planned(record["identity"]["step"], settings, entry, architecture, node, lengths)
+    step, gpus = record["identity"]["step"], circumstances["device"]["gpus"]
+    if step == "writing.write" and kind != "cpu" and len(gpus) > 1:
+        # Whether one of them wrote, or all, no record tells.
+        return
+    planned = _planned(step, settings, entry, architecture, node, lengths)
     if planned is None:
         return
     method, seconds, memory = planned

@@ -61,7 +61,7 @@ class Row:
     @property
     def devices(self) -> int:
         """Devices that the job runs on."""
-        return self.task.devices if isinstance(self.task, Training) else 1
+        return self.task.devices
 
     @property
     def best_hours(self) -> float | None:
@@ -155,7 +155,7 @@ def _row(work: Work, architecture: Architecture, node: Node, factors: Factors) -
         memory=memory,
         fits=does_fit,
         tight=is_tight(memory, node.device),
-        nodes=-(-(task.devices if isinstance(task, Training) else 1) // node.gpus),
+        nodes=-(-task.devices // node.gpus),
         hours=hours,
         calibrated_hours=None if hours is None or time is None else hours * time.value,
         words=f"{work.model}: {words}" if words else "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -18,7 +18,9 @@ from mimic.plan.corpus import ITEM_TOKENS, PROMPT_TOKENS, Lengths, padded_length
 from mimic.plan.workload import Adapter, Answering, Method, Training, Writing
 from mimic.questionnaire.instruments import load_instrument
 from mimic.recipes import Run
+from mimic.settings import parse_settings
 from mimic.study import INSTRUMENTS, Study
+from mimic.traits import ALL_PROFILES, withheld_profiles
 from mimic.writing.settings import WritingSettings
 
 SKETCHES = Path("config/forms/sketches.yaml")
@@ -82,8 +84,9 @@ def work_of(study: Study, lengths: Lengths, *, pack_of: Mapping[str, str]) -> It
                 task=training_of(study, run, lengths, items=items),
                 pack=pack_of.get(label),
             )
-        yield _writing(study, run)
-        yield from _answers(study, run, items=items)
+        if not run.is_swept:
+            yield _writing(study, run)
+            yield from _answers(study, run, items=items)
 
 
 def architecture_of(model: ModelSettings) -> Architecture:
@@ -107,6 +110,8 @@ def training_of(study: Study, run: Run, lengths: Lengths, *, items: int) -> Trai
     kept = essays.roles.G - kept_back
     if run.split == "published":
         kept, kept_back = PUBLISHED_SHARES[run.method]
+    if run.withholds_profiles:
+        kept *= 1 - len(withheld_profiles()) / len(ALL_PROFILES)
     examples = max(1, round(len(lengths.tokens) * kept))
     if isinstance(settings, PreferenceSettings):
         examples *= run.pairs.rejected_per_chosen
@@ -208,8 +213,17 @@ def _writing(study: Study, run: Run) -> Work:
         section="writing",
         model=run.model,
         method="writing",
-        task=writing_of(study.settings.writing, study.settings.compute),
+        task=replace(
+            writing_of(study.settings.writing, compute_of(study, run)),
+            devices=study.devices_of(run.label),
+        ),
     )
+
+
+def compute_of(study: Study, run: Run) -> ComputeSettings:
+    """How a run's model is run when it writes and answers."""
+    values = study.compute_of(run.label)
+    return parse_settings(ComputeSettings, values, source="the study")
 
 
 def writing_of(settings: WritingSettings, compute: ComputeSettings) -> Writing:
@@ -221,12 +235,13 @@ def writing_of(settings: WritingSettings, compute: ComputeSettings) -> Writing:
         new_tokens=settings.max_new_tokens,
         batch_size=min(settings.batch_size, texts),
         precision=compute.precision,
+        quantisation=compute.quantisation,
     )
 
 
 def _answers(study: Study, run: Run, *, items: int) -> Iterator[Work]:
     settings = study.settings.questionnaire
-    precision = study.settings.compute.precision
+    compute, devices = compute_of(study, run), study.devices_of(run.label)
     forms = len(study.settings.forms.formats) * study.settings.forms.wordings * ORDERS
     in_words = {"released", "corrected"} & set(settings.protocols)
     for context in study.contexts_of(run.label):
@@ -249,7 +264,9 @@ def _answers(study: Study, run: Run, *, items: int) -> Iterator[Work]:
                 endings=subjects * forms * items,
                 ending_length=ENDING_TOKENS + (0 if shared else FORM_TOKENS + about),
                 batch_tokens=settings.batch_tokens if shared else FORM_TOKENS + about,
-                precision=precision,
+                precision=compute.precision,
+                quantisation=compute.quantisation,
+                devices=devices,
             ),
         )
         if run.null is None and context in ("none", "own") and in_words:
@@ -268,7 +285,9 @@ def _answers(study: Study, run: Run, *, items: int) -> Iterator[Work]:
                     prompt_length=FORM_TOKENS + ENDING_TOKENS + length,
                     new_tokens=generation.max_tokens,
                     batch_size=min(generation.batch_size, texts),
-                    precision=precision,
+                    precision=compute.precision,
+                    quantisation=compute.quantisation,
+                    devices=devices,
                 ),
             )
 

@@ -123,13 +123,20 @@ def training_seconds(architecture: Architecture, training: Training, node: Node)
 def writing_seconds(architecture: Architecture, writing: Writing, device: Device) -> Time:
     """Time of writing texts of full length."""
     a, wide = architecture, BYTES[writing.precision]
-    rounds = -(-writing.texts // writing.batch_size)
+    packed = writing.quantisation == "nf4"
+    rounds = -(-writing.texts // (writing.batch_size * writing.devices))
     prompt = _batch_seconds(
-        a, device, rows=writing.batch_size, length=writing.prompt_length, passes=FORWARD
+        a,
+        device,
+        rows=writing.batch_size,
+        length=writing.prompt_length,
+        passes=FORWARD,
+        unpacked=packed,
     )
     # A token of each text at a time: the weights, and the cache so far, are read for each.
     mean = writing.prompt_length + writing.new_tokens / 2
     read = a.multiplied_parameters * wide + writing.batch_size * mean * cache_bytes(a, wide)
+    read += a.linear_parameters * UNPACKING_BYTES if packed else 0
     products = 2 * a.multiplied_parameters * writing.batch_size / device.matrix_flops
     token = max(a.layers * device.block_seconds, read / device.memory_rate, products)
     return Time(
@@ -139,14 +146,17 @@ def writing_seconds(architecture: Architecture, writing: Writing, device: Device
 
 def answering_seconds(architecture: Architecture, answering: Answering, device: Device) -> Time:
     """Time of answering, each prefix computed once."""
-    a = architecture
-    prefix = _batch_seconds(a, device, rows=1, length=answering.prefix_length, passes=FORWARD)
+    a, packed = architecture, answering.quantisation == "nf4"
+
+    def seconds(length: float) -> float:
+        return _batch_seconds(a, device, rows=1, length=length, passes=FORWARD, unpacked=packed)
+
     tokens = answering.endings * answering.ending_length
     batches = max(answering.prefixes, tokens / answering.batch_tokens)
-    ending = _batch_seconds(a, device, rows=1, length=tokens / batches, passes=FORWARD)
+    prefixes = answering.prefixes * seconds(answering.prefix_length)
     return Time(
         start=_start_seconds(a, BYTES[answering.precision]),
-        computing=answering.prefixes * prefix + batches * ending,
+        computing=(prefixes + batches * seconds(tokens / batches)) / answering.devices,
     )
 
 

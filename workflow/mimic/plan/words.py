@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -18,7 +18,10 @@ from mimic.plan.study_plan import STAGES, Plan, Row
 from mimic.plan.workload import Training
 
 WIDTH = 100
-PARTS = ("weights", "adapter", "optim.", "activ.", "cache", "rest", "all")
+# Columns of memory, and how wide they are.
+PARTS = {"weights": 7, "adapter": 7, "optim.": 6, "activ.": 6, "cache": 5, "rest": 5, "all": 5}
+# Packs that leave less of their GPUs idle aren't listed.
+EVEN = 0.1
 
 
 def show(
@@ -46,7 +49,8 @@ def show(
         where = f"nodes of {plan.node.gpus} × {device.title}, allocated whole"
     # A long path isn't broken.
     console.print(f"{source} on {where}\n", soft_wrap=True)
-    console.print(_jobs(plan, notes))
+    for part in _jobs(plan, notes):
+        console.print(part)
     for line in _columns(plan):
         console.print(line)
     for number, note in enumerate(notes, start=1):
@@ -68,27 +72,37 @@ def show(
         console.print(_wrapped(line))
 
 
-def _jobs(plan: Plan, notes: list[str]) -> Table:
-    several = "CPUs" if plan.node.device.kind == "cpu" else "GPUs"
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in ("jobs", "what", several, *PARTS, "fits", "nodes", "hours"):
-        table.add_column(name, justify="left" if name in ("what", "fits") else "right")
-    last = ""
+def _jobs(plan: Plan, notes: list[str]) -> Iterator[Table | str]:
+    """The heads of all tables, and a table for each model below its name."""
+    of_model: dict[str, list[list[Row]]] = {}
     for rows in _alike(plan.rows):
-        first = rows[0]
-        if first.work.model != last:
-            last = first.work.model
-            table.add_row("", f"[{last}]")
-        hours = first.best_hours
-        table.add_row(
-            str(len(rows)),
-            _what(first),
-            str(first.devices),
-            *map(_gigabytes, _parts(first.memory)),
-            _fits(first, notes),
-            "–" if plan.node.device.kind == "cpu" else str(first.nodes),
-            "–" if hours is None else f"{hours:.2f}",
-        )
+        of_model.setdefault(rows[0].work.model, []).append(rows)
+    yield _table(plan, heads=True)
+    for model, groups in of_model.items():
+        table = _table(plan, heads=False)
+        yield model
+        for rows in groups:
+            first = rows[0]
+            hours = first.best_hours
+            table.add_row(
+                str(len(rows)),
+                _what(first),
+                str(first.devices),
+                *map(_gigabytes, _parts(first.memory)),
+                _fits(first, notes),
+                "–" if plan.node.device.kind == "cpu" else str(first.nodes),
+                "–" if hours is None else f"{hours:.2f}",
+            )
+        yield table
+
+
+def _table(plan: Plan, *, heads: bool) -> Table:
+    several = "CPUs" if plan.node.device.kind == "cpu" else "GPUs"
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), show_header=heads)
+    widths = {"jobs": 4, "what": 22, several: 4, **PARTS, "fits": 7, "nodes": 5, "hours": 5}
+    for name, width in widths.items():
+        side: Literal["left", "right"] = "left" if name in ("what", "fits") else "right"
+        table.add_column(name, width=width, justify=side, overflow="fold")
     return table
 
 
@@ -121,17 +135,13 @@ def _stages(plan: Plan) -> Table:
 
 
 def _packs(packs: list[Allocation], plan: Plan) -> Iterator[str]:
-    """Packs of trainings that take as long, in one line, and the others, in one each."""
-    even = [pack for pack in packs if _idle(pack, plan) < 0.01 * pack.hours]
-    if even:
-        yield ""
-        yield f"{len(even)} packs leave no GPU idle"
-    for pack in packs:
-        if pack not in even:
-            names = ", ".join(f"{job.name} {job.hours:.2f}" for job in pack.jobs)
-            yield (
-                f"pack of {pack.hours:.2f} hours, {_idle(pack, plan):.2f} GPU-hours idle: {names}"
-            )
+    """Packs of trainings that take about as long, in one line, and the others, in one each."""
+    uneven = [pack for pack in packs if _idle(pack, plan) > EVEN * plan.node.gpus * pack.hours]
+    if packs:
+        yield f"{len(packs) - len(uneven)} of {len(packs)} packs leave at most {EVEN:.0%} idle"
+    for pack in uneven:
+        names = ", ".join(f"{job.name} {job.hours:.2f}" for job in pack.jobs)
+        yield f"pack of {pack.hours:.2f} hours, {_idle(pack, plan):.2f} GPU-hours idle: {names}"
 
 
 def _idle(pack: Allocation, plan: Plan) -> float:
@@ -185,9 +195,10 @@ def _what(row: Row) -> str:
         said += ["nf4"] if task.quantisation == "nf4" else []
         said += [task.sharding] if task.sharding != "single" else []
         return ", ".join(said)
-    if not work.context:
-        return work.section
-    return f"{'in words' if work.method == 'generation' else 'answers'}, {work.context}"
+    said = [work.section]
+    if work.context:
+        said = ["in words" if work.method == "generation" else "answers", work.context]
+    return ", ".join([*said, *(["nf4"] if task.quantisation == "nf4" else [])])
 
 
 def _fits(row: Row, notes: list[str]) -> str:

@@ -170,13 +170,23 @@ class Training:
 
 @dataclass(frozen=True, kw_only=True)
 class Writing:
-    """Texts that a model writes, `batch_size` of them side by side."""
+    """Texts that a model writes, `batch_size` of them side by side.
+
+    Attributes
+    ----------
+    quantisation
+        Of the weights; beside quantised ones the adapter stays an adapter.
+    devices
+        Devices that share the texts, each with a copy of the model.
+    """
 
     texts: int
     prompt_length: int
     new_tokens: int
     batch_size: int
     precision: Precision = "bfloat16"
+    quantisation: Quantisation = "none"
+    devices: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,6 +201,8 @@ class Answering:
         Questions, and the tokens that one adds to its prefix.
     batch_tokens
         Tokens of endings in one forward pass.
+    quantisation, devices
+        As for `Writing`.
     """
 
     prefixes: int
@@ -199,3 +211,5 @@ class Answering:
     ending_length: float
     batch_tokens: int
     precision: Precision = "bfloat16"
+    quantisation: Quantisation = "none"
+    devices: int = 1
