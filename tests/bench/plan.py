@@ -70,7 +70,7 @@ def main(argv: list[str]) -> None:
         if named is not None:
             models["named"] = named
         alone = peak([sys.executable, "-c", "import mimic.finetune.sft, mimic.finetune.orpo"])
-        print(f"a process with its libraries loaded: {alone / 1e6:.0f} MB")
+        print(f"a process with its libraries loaded: {alone / 1e6:.0f} MB", flush=True)
         print(f"{'model':8}{'method':8}{'rows':>5}{'length':>8}{'took':>9}{'plan':>9}", end="")
         print(f"{'error':>8}{'beyond libraries':>18}")
         for number, case in enumerate(CASES):
