@@ -124,6 +124,15 @@ def test_devices_that_share_a_job_leave_none_idle_and_take_less_time(plan):
             assert alone["hours"] / 4 < shared["hours"] < alone["hours"]
 
 
+def test_the_reference_study_fits_and_leaves_next_to_nothing_idle(plan, project):
+    paper = yaml.safe_load((project / "config/paper.yaml").read_text(encoding="utf-8"))
+    status, out = plan(paper, "--json")
+    values = json.loads(out)
+    assert status == 0 and values["fits"]
+    assert not [job["name"] for job in values["jobs"] if job["tight"]]
+    assert values["study"]["as_set"]["idle_share"] < 0.1
+
+
 def test_the_same_for_machines(plan):
     status, out = plan(PACKED, "--json")
     assert status == 0
