@@ -98,7 +98,7 @@ def job_of(make_job: Callable[..., Job], varied_essays: Path, tiny_model: Path) 
     def make(method: str, *, out: str, pairs_out: str | None = None, **changes: Any) -> Job:
         step = conversations if method == "sft" else preferences
         pairs = make_job(
-            settings={"pairs": {"rejected_per_chosen": 2}},
+            settings={"pairs": {"rejected_per_chosen": 2}, "withholds_profiles": False},
             inputs={"essays": varied_essays},
             out=pairs_out or f"{out}-pairs",
         )

@@ -15,11 +15,8 @@ from safetensors.numpy import load_file
 from mimic.files import read_json
 from mimic.finetune import resume
 
-METHODS = [
-    "sft",
-    pytest.param("dpo", marks=pytest.mark.slow),
-    pytest.param("orpo", marks=pytest.mark.slow),
-]
+pytestmark = pytest.mark.slow
+METHODS = ("sft", "dpo", "orpo")
 # Two processes add the float32 gradients of a step's passes in another order than one does:
 # relative errors of about 1e-7 in a gradient, which AdamW hands on to the weights and those to the
 # next loss. A step with other examples, or a gradient twice as large, differs in the third digit.
@@ -66,7 +63,6 @@ def test_two_processes_train_what_one_trains(job_of, train, method):
     assert read_json(job.out.with_suffix(".measured")) == {}
 
 
-@pytest.mark.slow
 def test_told_to_stop_both_save_and_go_on_with_the_same_bytes(job_of):
     options = {"steps": 40, "batch_size": 1, "accumulation": 2, "lora": {"rank": 4, "dropout": 0.1}}
     whole, job = (job_of("sft", out=out, **options) for out in ("whole", "a"))
@@ -86,7 +82,6 @@ def test_told_to_stop_both_save_and_go_on_with_the_same_bytes(job_of):
         assert (whole.out / name).read_bytes() == (job.out / name).read_bytes(), name
 
 
-@pytest.mark.slow
 def test_where_one_of_them_is_told_to_stop_both_do(job_of):
     job = job_of("sft", out="two", steps=400, batch_size=1, accumulation=2)
     process = launch(job, "sft")
@@ -108,7 +103,6 @@ def trainings_of(launcher):
     return [ranks[rank] for rank in sorted(ranks)]
 
 
-@pytest.mark.slow
 def test_started_by_hand_with_accelerate_it_trains_the_same(job_of):
     options = {"steps": 2, "batch_size": 1, "accumulation": 2}
     launched, by_hand = (job_of("sft", out=out, **options) for out in ("launched", "by_hand"))

@@ -107,6 +107,7 @@ def told_lines(process: subprocess.Popen[str], count: int) -> list[str]:
     return [process.stderr.readline() for _ in range(count)]
 
 
+@pytest.mark.slow
 def test_processes_of_one_group_meet_beside_another_job(on_two: Runner, made_up: Any) -> None:
     made_up(MEETING_STEP)
     commands = [

@@ -164,6 +164,7 @@ def test_held_out_essays_are_asked_about_without_a_target(job_of, made_forms, tm
         ask.main(job_of(forms, out="nine", essays=[essays], settings={"human_essays": 9}))
 
 
+@pytest.mark.slow
 def test_sketches_multiply_the_rows(job_of, made_forms, project):
     sketches = project / "config/forms/sketches.yaml"
     job = job_of(made_forms(), sketches=[sketches], instrument="mini_ipip_10")

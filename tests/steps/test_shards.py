@@ -77,14 +77,8 @@ def in_two(job, step):
     )
 
 
-@pytest.mark.parametrize(
-    "step",
-    [
-        "questionnaire.ask",
-        pytest.param("questionnaire.generate", marks=pytest.mark.slow),
-        pytest.param("writing.write", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("step", SETTINGS)
 def test_two_processes_share_the_work_and_give_the_bytes_of_one(job_of, step):
     alone, shared = job_of(step, "alone"), job_of(step, "shared")
     importlib.import_module(f"mimic.{step}").main(

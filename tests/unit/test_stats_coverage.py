@@ -182,6 +182,7 @@ def test_percentiles_do_not_which_is_why_they_were_given_up() -> None:
     assert by_figure(rescaled)["AUC, mean"] < 0.6
 
 
+@pytest.mark.slow
 def test_intervals_of_texts_hold_the_truth() -> None:
     for texts in (TEXTS, replace(TEXTS, signal=0.0), replace(TEXTS, cell=1.5)):
         for one in text_coverage(texts, simulations=120, draws=150):

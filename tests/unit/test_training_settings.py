@@ -4,6 +4,7 @@ import pytest
 
 from mimic.compute import ComputeSettings
 from mimic.finetune.common import check_device, trained_on
+from mimic.finetune.processes import own_accumulation
 from mimic.finetune.settings import DpoSettings, OrpoSettings, SftSettings
 from mimic.settings import parse_settings
 
@@ -53,3 +54,13 @@ def test_pairs_that_the_steps_do_not_reach_are_left_out():
     assert trained_on(DpoSettings(steps=3, batch_size=2, accumulation=2, pairs=5)) == 5
     assert trained_on(DpoSettings(epochs=2, pairs=None)) is None
     assert trained_on(DpoSettings(epochs=2, pairs=5)) == 5
+
+
+def test_an_accumulation_that_cannot_be_shared_is_refused(monkeypatch):
+    class Two:
+        num_processes = 2
+
+    monkeypatch.setattr("mimic.finetune.processes.PartialState", Two)
+    assert own_accumulation(SftSettings(accumulation=4), method="sft") == 2
+    with pytest.raises(ValueError, match=r"sft.accumulation is 3, which 2 processes can't share"):
+        own_accumulation(SftSettings(accumulation=3), method="sft")
