@@ -27,11 +27,12 @@ from typing import Any, NamedTuple
 import pandas as pd
 import torch
 
-from mimic.chat import persona, render
+from mimic.chat import render
 from mimic.compute import ComputeSettings, load_model, load_tokenizer, prepare_torch
+from mimic.conditioning import described, persona
 from mimic.forms.authored import load_authored
 from mimic.forms.draw import draw_forms
-from mimic.forms.released import load_released, target_words
+from mimic.forms.released import load_released
 from mimic.questionnaire.ask import ask
 from mimic.questionnaire.instruments import load_instrument
 from mimic.questionnaire.subjects import Subject
@@ -177,7 +178,7 @@ def released_rate(model: Any, tokenizer: Any, essay: str, *, items: int) -> Rate
     """200 greedy tokens for each item, one at a time, with an essay as the context."""
     form = load_released(PROJECT / "config/forms/released.yaml").by_name()["S3"]
     instrument = load_instrument(PROJECT / "config/instruments/ipip_neo_120.yaml")
-    target = target_words(Profile((True, False, True, False, True)))
+    target = described(Profile((True, False, True, False, True)))
     prompts = [
         Prompt(
             render(tokenizer, form.filled(target=target, text=essay, item=item.statement())),

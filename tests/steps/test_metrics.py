@@ -117,6 +117,7 @@ def run_step(
     method: str,
     null: int | None = None,
     items: list[Path] | None = None,
+    conditioning: str | None = None,
 ) -> dict[str, Any]:
     base = method == "base"
     answers = files["base"] if base else files["run"]
@@ -136,6 +137,7 @@ def run_step(
                 "judge": "reading",
                 "profiles_withheld": method == "dpo",
                 "served": False,
+                **({"conditioning": conditioning} if conditioning else {}),
             },
             "contexts": ["none", "own"],
             "generated": [],
@@ -309,3 +311,23 @@ def test_a_base_with_other_items_is_refused(files: dict[str, Path], tmp_path: Pa
     table[table["item"] != "i3"].to_parquet(files["base"])
     with pytest.raises(ValueError, match="context none: the run and its base differ in their item"):
         run_step(files, tmp_path / "out", method="sft")
+
+
+def test_a_run_that_is_told_no_target_is_at_chance_and_has_no_icc(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    answers = pd.read_parquet(files["run"])
+    first = answers[answers["subject"] == "O+C+E+A+N+"]
+    alike = [
+        first.assign(subject=subject, profile=subject) for subject in answers["subject"].unique()
+    ]
+    pd.concat(alike).to_parquet(files["run"])
+    figures = run_step(files, tmp_path / "metrics", method="sft", conditioning="none")
+    found = figures["questionnaire"]["none"]
+    # All answers are those of one profile: one of the 16 that are asked for.
+    assert found["exact_match"]["value"] == 1 / 16
+    assert found["exact_match"]["p_value"] == 1
+    for key in ("icc", "icc_within"):
+        for estimates in found[key].values():
+            assert {one["reason"] for one in estimates.values()} == {"the run is told no target"}
+            assert {one["value"] for one in estimates.values()} == {None}

@@ -223,6 +223,7 @@ def _run(method: str) -> dict[str, Any]:
         "series": f"tiny-{method}",
         "null": None,
         "item_trained": False,
+        "conditioning": "prompt",
         "judge": "reading",
         "questionnaire": {
             **{context: _questionnaire(method, context) for context in ("none", "own")},

@@ -47,12 +47,13 @@ def test_another_model_adapter_engine_code_or_precision_has_another_folder(make_
         answers=tmp_path,
     )
 
-    def changed(engine="shared_prefix", inputs=None, **values):
+    def changed(engine="shared_prefix", inputs=None, of_profile="", **values):
         inputs = {name: [files[file]] for name, file in (inputs or {}).items()}
         job = dataclasses.replace(
             plain, settings=plain.settings | values, inputs=plain.inputs | inputs
         )
-        return answers_folder(job, engine=engine)
+        adapter = job.folder("adapter") if job.inputs["adapter"] else None
+        return answers_folder(job, engine=engine, adapter=adapter and adapter / of_profile)
 
     folders = [
         changed(),
@@ -62,6 +63,8 @@ def test_another_model_adapter_engine_code_or_precision_has_another_folder(make_
         changed(inputs={"model": "other_model"}),
         changed(inputs={"adapter": "adapter"}),
         changed(inputs={"adapter": "other_adapter"}),
+        changed(inputs={"adapter": "adapter"}, of_profile="adapters/O+C+E+A+N+"),
+        changed(inputs={"adapter": "adapter"}, of_profile="adapters/O-C+E+A+N-"),
     ]
     assert len(set(folders)) == len(folders)
     assert changed() == folders[0]

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from mimic.chat import persona
 from mimic.compute import PLAIN_TEMPLATE, ComputeSettings, load_model, load_tokenizer
+from mimic.conditioning import persona
 from mimic.forms.authored import load_authored
 from mimic.forms.draw import draw_forms
 from mimic.questionnaire.ask import ask

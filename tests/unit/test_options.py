@@ -4,8 +4,9 @@ import dataclasses
 
 import pytest
 
-from mimic.chat import encode, persona, render
+from mimic.chat import encode, render
 from mimic.compute import PLAIN_TEMPLATE
+from mimic.conditioning import persona
 from mimic.forms.authored import load_authored
 from mimic.forms.draw import draw_forms
 from mimic.forms.reading import read_phrases

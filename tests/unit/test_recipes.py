@@ -209,3 +209,91 @@ def test_a_run_that_there_is_not_names_the_nearest(study_of) -> None:
         study_of().runs["smollm2-spo-s1"]
     with pytest.raises(ValueError, match="no run of this study is called 'else'$"):
         study_of().runs["else"]
+
+
+def test_conditioning_is_an_axis(study_of) -> None:
+    study = study_of(
+        methods=["sft"],
+        conditioning=["prompt", "token", "adapter", "none"],
+        recipes={"few": {"methods": ["dpo"], "conditioning": ["token"], "sweep": {"rank": [8]}}},
+    )
+    assert {label: run.conditioning for label, run in study.runs.items()} == {
+        # What is compared with is told in words.
+        "smollm2-base": "prompt",
+        "smollm2-sft-s1": "prompt",
+        "smollm2-sft-token-s1": "token",
+        "smollm2-sft-adapter-s1": "adapter",
+        "smollm2-sft-none-s1": "none",
+        "smollm2-dpo-few-rank8-token-s1": "token",
+    }
+    assert study.runs["smollm2-sft-token-s1"].series == "smollm2-sft-token"
+
+
+def test_adapters_are_trained_for_all_profiles_that_are_answered_or_written_for(
+    project, monkeypatch
+) -> None:
+    monkeypatch.chdir(project)
+    values = {"questionnaire": {"profiles": 16}, "writing": {"profiles": 32}}
+    assert load_study(values, source="mine.yaml").adapted_profiles == 32
+    values = {"questionnaire": {"generation": {"profiles": 32}}}
+    assert load_study(values, source="mine.yaml").adapted_profiles == 16
+    values["questionnaire"]["protocols"] = ["likelihood", "corrected"]
+    assert load_study(values, source="mine.yaml").adapted_profiles == 32
+
+
+def test_runs_are_asked_where_their_conditioning_makes_sense(project, monkeypatch) -> None:
+    monkeypatch.chdir(project)
+    finetune = {"methods": ["sft"], "conditioning": ["token", "adapter", "none"]}
+    contexts = ["none", "human", "sketches"]
+    values = {"finetune": finetune, "questionnaire": {"contexts": contexts}}
+    study = load_study(values, source="mine.yaml")
+    assert {label: study.contexts_of(label) for label in study.runs} == {
+        "smollm2-base": ("none", "human", "sketches"),
+        "smollm2-sft-token-s1": ("none", "human", "sketches"),
+        "smollm2-sft-adapter-s1": ("none", "sketches"),
+        "smollm2-sft-none-s1": ("none", "human"),
+    }
+    values["questionnaire"] = {"contexts": ["human"]}
+    with pytest.raises(ValueError, match="finetune.conditioning has adapter, whose runs aren't"):
+        load_study(values, source="mine.yaml")
+
+
+DDP = {"launch": {"config": "ddp", "devices": 2}, "accumulation": 2}
+FSDP = {"launch": {"config": "fsdp2_lora", "devices": 2}, "accumulation": 2}
+
+
+@pytest.mark.parametrize(
+    ("finetune", "message"),
+    [
+        (
+            {"conditioning": ["adapter"], "data": ["essays", "essays-q-ideal"]},
+            "conditioning has adapter, whose prompts hold no target, and data has essays-q-ideal",
+        ),
+        (
+            {"conditioning": ["prompt", "none"], "null_adapters": 5},
+            "conditioning has none and null_adapters is 5",
+        ),
+        (
+            {"conditioning": ["adapter"], "methods": ["sft"], "sft": DDP},
+            "conditioning has adapter and sft.launch.devices is 2",
+        ),
+        (
+            {"conditioning": ["token"], "methods": ["dpo"], "dpo": FSDP},
+            "conditioning has token and dpo.launch.config is fsdp2_lora",
+        ),
+        ({"conditioning": ["token", "token"]}, "finetune.conditioning names token more than once"),
+        ({"conditioning": ["words"]}, "finetune.conditioning.0 = 'words'"),
+    ],
+)
+def test_a_conditioning_that_does_not_fit_is_refused(
+    finetune: dict[str, Any], message: str
+) -> None:
+    values = {"finetune": finetune, "compute": {"device": "cuda"}}
+    with pytest.raises(ValueError) as caught:
+        parse_settings(StudySettings, values, source="mine.yaml")
+    assert message in str(caught.value)
+
+
+def test_several_devices_of_a_method_that_is_not_trained_are_no_matter() -> None:
+    finetune = {"conditioning": ["adapter"], "methods": ["dpo"], "sft": DDP}
+    parse_settings(StudySettings, {"finetune": finetune}, source="mine.yaml")

@@ -3,7 +3,8 @@
 import pytest
 import yaml
 
-from mimic.forms.released import load_released, target_words
+from mimic.conditioning import described
+from mimic.forms.released import load_released
 from mimic.traits import Profile
 
 
@@ -72,7 +73,7 @@ def test_requests_list_all_options_in_published_order(project, name, line):
 @pytest.mark.parametrize("name", ["S1", "S2", "S3"])
 def test_filled_requests_hold_target_item_and_the_text_only_where_there_is_one(project, name):
     form = load_released(project / "config/forms/released.yaml").by_name()[name]
-    target = target_words(Profile.parse("O+C-E+A-N+"))
+    target = described(Profile.parse("O+C-E+A-N+"))
     assert target.startswith("a person with high openness, low conscientiousness")
     plain = form.filled(target=target, text=None, item="I like order.")
     assert f"as if you are {target}." in plain

@@ -5,18 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mimic.traits import Profile
-
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-# Says the target in a prompt (conditioning ``prompt``).
-PERSONA = "You are a person with {words}."
-
-
-def persona(profile: Profile) -> str:
-    """The sentence that tells a model its target."""
-    return PERSONA.format(words=profile.words())
 
 
 def render(tokenizer: PreTrainedTokenizerBase, request: str) -> str:

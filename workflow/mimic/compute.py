@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from mimic.settings import Settings
+from mimic.target_tokens import add_embeddings, add_tokens
 
 if TYPE_CHECKING:
     import torch
@@ -68,15 +69,21 @@ PLAIN_TEMPLATE = (
 )
 
 
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+def load_tokenizer(folder: Path, *, target_tokens: bool = False) -> PreTrainedTokenizerBase:
     """The tokenizer of a model folder, padding on the left as generation needs it.
 
     A tokenizer without a chat template gets `PLAIN_TEMPLATE`.
 
+    Parameters
+    ----------
+    target_tokens
+        Whether it gets the tokens of `mimic.target_tokens`.
+
     Raises
     ------
     ValueError
-        If it names no end of a text but needs one, for want of a template or of padding.
+        If it names no end of a text but needs one, for want of a template or of padding; if it has
+        a token of theirs.
     """
     from transformers import AutoTokenizer
 
@@ -92,6 +99,8 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         tokenizer.pad_token = tokenizer.eos_token
     if not tokenizer.chat_template:
         tokenizer.chat_template = PLAIN_TEMPLATE
+    if target_tokens:
+        add_tokens(tokenizer)
     return tokenizer
 
 
@@ -108,13 +117,16 @@ def load_model(
     The adapter is merged into the weights. In 4 bits that would round it away, and it stays beside
     them, as it was in training.
 
+    An adapter with trained embeddings of the target tokens adds these to the model.
+
     Raises
     ------
     ValueError
         If the adapter was made for a model of another shape.
     """
     import torch
-    from peft import PeftModel
+    from peft import PeftConfig, PeftModel
+    from peft.tuners.trainable_tokens import TrainableTokensLayer
     from transformers import AutoModelForCausalLM
 
     dtype = getattr(torch, compute.precision)
@@ -131,9 +143,15 @@ def load_model(
     if adapter is not None:
         config = model.config.get_text_config()
         shape = f"{type(model).__name__}, hidden size {getattr(config, 'hidden_size', 'unknown')}"
+        if getattr(PeftConfig.from_pretrained(str(adapter)), "trainable_token_indices", None):
+            add_embeddings(model, load_tokenizer(folder, target_tokens=True))
         try:
             adapted = PeftModel.from_pretrained(model, str(adapter))
             model = adapted.get_base_model() if is_quantised else adapted.merge_and_unload()
+            for layer in model.modules():
+                # Embeddings aren't in 4 bits; otherwise each pass would put the rows in anew.
+                if isinstance(layer, TrainableTokensLayer):
+                    layer.merge()
         except (RuntimeError, ValueError) as error:
             raise ValueError(
                 f"{adapter}: the adapter doesn't fit the model in {folder} ({shape}): {error}"

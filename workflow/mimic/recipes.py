@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from mimic.conditioning import UNTOLD, Conditioning
 from mimic.finetune.settings import DpoSettings, OrpoSettings, SftSettings, TrainingSettings
 from mimic.pairs.settings import PairsSettings
 from mimic.settings import Settings
@@ -64,6 +65,13 @@ class RecipeSettings(Settings):
         "(Essays+Q), made from the author's labels (essays-q-ideal) or randomised on the labels' "
         "side (essays-q-random).",
     )
+    conditioning: tuple[Conditioning, ...] = Field(
+        ("prompt",),
+        min_length=1,
+        description="How runs are told their target, a run for each: by words (prompt), by two "
+        "learned tokens for each trait in their place (token), by an adapter for each profile, "
+        "whose prompts hold no target (adapter), or not at all, as a control (none).",
+    )
     split: Split = Field(
         "roles",
         description="Which essays are trained on: those of role G (roles), or as published: 80 % "
@@ -93,6 +101,38 @@ class RecipeSettings(Settings):
                 "adapters belong to what a study claims: give the winner a recipe of its own, with "
                 "null_adapters there"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _conditioning_fits(self) -> RecipeSettings:
+        launches = {method: getattr(self, method).launch for method in self.methods}
+        answered = [data for data in self.data if data != "essays"]
+        for conditioning in self.conditioning:
+            if conditioning in UNTOLD and answered:
+                raise ValueError(
+                    f"conditioning has {conditioning}, whose prompts hold no target, and data has "
+                    f"{answered[0]}, whose prompts hold answers that tell it; give one of them a "
+                    "recipe of its own"
+                )
+            if conditioning == "none" and self.null_adapters:
+                raise ValueError(
+                    f"conditioning has none and null_adapters is {self.null_adapters}, but a run "
+                    "that is told no target is as good as null already; give it a recipe of its "
+                    "own, with null_adapters 0"
+                )
+            for method, launch in launches.items():
+                if conditioning == "adapter" and launch.devices > 1:
+                    raise ValueError(
+                        f"conditioning has adapter and {method}.launch.devices is "
+                        f"{launch.devices}, but adapters of profiles are trained on one device, "
+                        "one after the other; set launch.devices to 1 and launch.config to single"
+                    )
+                if conditioning == "token" and launch.config.startswith("fsdp"):
+                    raise ValueError(
+                        f"conditioning has token and {method}.launch.config is {launch.config}, "
+                        "but embeddings of single tokens can't be trained where each device has "
+                        "a part of them; set launch.config to single or ddp"
+                    )
         return self
 
 
@@ -146,6 +186,8 @@ class Run:
         Where its training essays come from.
     is_asked_quantised
         Whether it answers and writes in 4 bits whatever the study says.
+    conditioning
+        How it is told its target; a base run always by ``prompt``.
     """
 
     label: str
@@ -161,6 +203,7 @@ class Run:
     data: Data = "essays"
     split: Split = "roles"
     is_asked_quantised: bool = False
+    conditioning: Conditioning = "prompt"
 
     @property
     def judge(self) -> str:
@@ -171,8 +214,13 @@ class Run:
 
     @property
     def withholds_profiles(self) -> bool:
-        """Whether eight profiles are never targets of its training; published runs see all."""
-        return self.pairs_kind == "preferences" and self.split == "roles" and not self.is_base
+        """Whether eight profiles are never targets of its training.
+
+        Published runs see all, and so do those whose prompts hold no target: an adapter for each
+        profile, or none.
+        """
+        has_target = self.conditioning not in UNTOLD and not self.is_base
+        return has_target and self.pairs_kind == "preferences" and self.split == "roles"
 
     @property
     def answers(self) -> str | None:
@@ -289,9 +337,12 @@ def _runs_of(
     for method in recipe.methods:
         training: TrainingSettings = getattr(recipe, method)
         combinations = _combinations(recipe.sweep, training)
-        for swept, data in itertools.product(combinations, recipe.data):
+        for swept, data, conditioning in itertools.product(
+            combinations, recipe.data, recipe.conditioning
+        ):
             marks = [_mark(key, value, recipe.sweep) for key, value in swept.items()]
             marks += [] if data == "essays" else [data.removeprefix("essays-")]
+            marks += [] if conditioning == "prompt" else [conditioning]
             series = "-".join([model, method, *([name] if name else []), *marks])
             request = {key: value for key, value in swept.items() if key == "request"}
             for null, seed in _repetitions(recipe):
@@ -309,6 +360,7 @@ def _runs_of(
                     data=data,
                     split=recipe.split,
                     is_asked_quantised=recipe.asked_as_trained and training.quantisation != "none",
+                    conditioning=conditioning,
                 )
 
 

@@ -30,6 +30,11 @@ DEFAULT_SETTINGS = Path("config/config.yaml")
 MODELS_FILE = Path("config/models.yaml")
 INSTRUMENTS = Path("config/instruments")
 
+# Contexts in which runs aren't asked, by how they are told their target. Without a target no
+# adapter is chosen, and an essay brings none along; without one in prompts all profiles answer
+# alike, and rows for the reliability of scales would be so many copies of a few.
+NOT_ASKED: dict[str, set[str]] = {"adapter": {"human"}, "none": {"sketches"}}
+
 
 class StudySettings(Settings):
     """The settings of a study; each stage has a section of its own."""
@@ -82,6 +87,7 @@ class StudySettings(Settings):
                 "models": recipe.models or (),
                 "seeds": recipe.seeds,
                 "data": recipe.data,
+                "conditioning": recipe.conditioning,
             }
             listed |= {f"{prefix}.{key}": values for key, values in lists.items()}
             listed |= {f"{prefix}.sweep.{key}": values for key, values in recipe.sweep}
@@ -123,6 +129,19 @@ class StudySettings(Settings):
                     "human alone, in which such runs aren't asked: essays that others are asked "
                     "about can be in their training; add none"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _conditioned_runs_are_asked(self) -> StudySettings:
+        contexts = set(self.questionnaire.contexts)
+        for name, recipe in self.finetune.named():
+            for conditioning in recipe.conditioning:
+                if not contexts - NOT_ASKED.get(conditioning, set()):
+                    raise ValueError(
+                        f"{_recipe_key(name)}.conditioning has {conditioning}, whose runs aren't "
+                        "asked in any of questionnaire.contexts "
+                        f"({', '.join(self.questionnaire.contexts)}); add none to these"
+                    )
         return self
 
     @model_validator(mode="after")
@@ -201,16 +220,32 @@ class Study:
         """The contexts that a run is asked in by likelihood; none of a model that an API serves.
 
         A null adapter only in the one that it is compared in; a run of a published split not about
-        essays, for those that are held out from others can be in its training.
+        essays, for those that are held out from others can be in its training; others as
+        `NOT_ASKED` says.
         """
         if self.is_served(run):
             return ()
-        contexts = self.settings.questionnaire.contexts
+        out = NOT_ASKED.get(self.runs[run].conditioning, set())
+        contexts = tuple(c for c in self.settings.questionnaire.contexts if c not in out)
         if self.runs[run].split == "published":
             contexts = tuple(context for context in contexts if context != "human")
         if self.runs[run].null is None:
             return contexts
         return ("none",) if "none" in contexts else ("own",)
+
+    @property
+    def adapted_profiles(self) -> int:
+        """How many profiles a run of the conditioning ``adapter`` has an adapter for.
+
+        Those that it answers or writes for; the smaller balanced sets lie in the larger.
+        """
+        questionnaire = self.settings.questionnaire
+        in_words = {"released", "corrected"} & set(questionnaire.protocols)
+        return max(
+            questionnaire.profiles,
+            self.settings.writing.profiles,
+            questionnaire.generation.profiles if in_words else 0,
+        )
 
     @property
     def corpus_kind(self) -> str:

@@ -58,6 +58,12 @@ SOURCES = sorted(
 )
 
 
+def told(run):
+    """How a run is told its target, where that isn't by words in prompts."""
+    conditioning = study.runs[run].conditioning
+    return {} if conditioning == "prompt" else {"conditioning": conditioning}
+
+
 def essays_by(judge):
     """The essays with the roles that hold for a judge, and for the runs whose texts it reads."""
     folder = "essays" if judge == "reading" else f"pairs/{judge}"
@@ -173,7 +179,12 @@ def questionnaire_spec(wildcards):
     return spec(
         "questionnaire.ask",
         group="train",
-        settings={**settings, "questionnaire": asked, "engine_code": ENGINE_CODE},
+        settings={
+            **settings,
+            "questionnaire": asked,
+            "engine_code": ENGINE_CODE,
+            **told(wildcards.run),
+        },
         sources=sources,
     )
 
@@ -186,6 +197,7 @@ def writing_spec(wildcards):
         return spec("writing.write_api", group="measure", settings=settings, sources=sources)
     settings = study.slice("writing")
     settings |= {"compute": study.compute_of(wildcards.run), "engine_code": GENERATOR_CODE}
+    settings |= told(wildcards.run)
     return spec("writing.write", group="train", settings=settings, sources=sources)
 
 
@@ -208,6 +220,7 @@ def generated_spec(wildcards):
             "compute": study.compute_of(wildcards.run),
             "questionnaire": {**settings["questionnaire"]["generation"], "prompts": None},
             "engine_code": GENERATOR_CODE,
+            **told(wildcards.run),
         },
         sources={"instrument": INSTRUMENT, "released": RELEASED_FORMS},
     )
@@ -260,6 +273,7 @@ def metrics_spec(wildcards):
                 "judge": run.judge,
                 "profiles_withheld": run.withholds_profiles,
                 "served": study.is_served(run.label),
+                **told(run.label),
             },
             "contexts": list(study.contexts_of(run.label)),
             "generated": generated_contexts(run.label),

@@ -16,7 +16,7 @@ def accelerate_file(run):
 def pairs_spec(wildcards):
     """What a run's training data depend on; runs that need the same find them in the store."""
     run = study.runs[wildcards.run]
-    settings = {"pairs": run.pairs.model_dump(mode="json")}
+    settings = {"pairs": run.pairs.model_dump(mode="json"), **told(run.label)}
     if run.pairs_kind == "preferences":
         settings["withholds_profiles"] = run.withholds_profiles
     if run.null is not None:
@@ -45,6 +45,7 @@ def training_spec(label):
     """What a training depends on: its own method's settings, not the other methods'."""
     run = study.runs[label]
     training = run.training.model_dump(mode="json")
+    profiles = {"profiles": study.adapted_profiles} if run.conditioning == "adapter" else {}
     return spec(
         f"finetune.{run.method}",
         group="train",
@@ -55,6 +56,8 @@ def training_spec(label):
             run.method: training,
             # Precision and attention of a training are settings of its method.
             "compute": study.settings.compute.model_dump(include={"threads", "device"}),
+            **told(label),
+            **profiles,
         },
         sources=accelerate_file(label),
     )

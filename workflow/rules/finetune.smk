@@ -1,5 +1,6 @@
 # finetune: model, pairs
 #   -> finetune/{run}/  adapter_model.safetensors, training_log.csv, learning.json
+#   conditioning adapter: adapters/<profile>/adapter_model.safetensors
 # Steps: mimic.finetune.sft, mimic.finetune.dpo, mimic.finetune.orpo
 # Where finetune.pack is set, the rule pack trains several runs at once into the store, where the job
 # of each run then finds its own.

@@ -13,11 +13,12 @@ import torch
 import transformers
 from accelerate import PartialState
 from peft import LoraConfig
+from peft.utils.other import TrainableTokensWrapper
 
 from mimic.compute import ComputeSettings, load_tokenizer, nf4, prepare_torch
-from mimic.files import write_json
+from mimic.conditioning import conditioning_of
 from mimic.finetune import resume
-from mimic.finetune.learning import LearningCheck
+from mimic.finetune.adapters import LOG
 from mimic.finetune.order import TellEpoch
 from mimic.finetune.processes import (
     fsdp_version,
@@ -30,6 +31,7 @@ from mimic.finetune.rows import Limits, read_rows
 from mimic.finetune.settings import PreferenceSettings, TrainingSettings
 from mimic.finetune.watch import EVAL, Evaluate, Figures, ShowProgress, means, tensorboard
 from mimic.step import Job
+from mimic.target_tokens import add_embeddings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
@@ -66,7 +68,8 @@ def load_material(job: Job, settings: TrainingSettings, *, method: str) -> Mater
     join(compute)
     check_device(settings, compute, method=method)
     prepare_torch(compute, seed=seed)
-    tokenizer = load_tokenizer(job.folder("model"))
+    has_tokens = conditioning_of(job) == "token"
+    tokenizer = load_tokenizer(job.folder("model"), target_tokens=has_tokens)
     context = transformers.AutoConfig.from_pretrained(job.folder("model"), local_files_only=True)
     limits = Limits(
         max_length=settings.max_length,
@@ -75,14 +78,19 @@ def load_material(job: Job, settings: TrainingSettings, *, method: str) -> Mater
     )
     train, validation = (
         read_rows(
-            job.folder("pairs") / f"{name}.jsonl", tokenizer=tokenizer, limits=limits, first=n
+            job.folder("pairs") / f"{name}.jsonl",
+            tokenizer=tokenizer,
+            limits=limits,
+            first=n,
+            profile=job.settings.get("profile"),
         )
         for name, n in (("train", trained_on(settings)), ("validation", looked_at(settings)))
     )
     lora = settings.lora
     targets = lora.target_modules
+    model = load_frozen(job.folder("model"), settings)
     return Material(
-        model=load_frozen(job.folder("model"), settings),
+        model=model,
         tokenizer=tokenizer,
         train=train,
         validation=validation,
@@ -92,6 +100,8 @@ def load_material(job: Job, settings: TrainingSettings, *, method: str) -> Mater
             lora_dropout=lora.dropout,
             target_modules=targets if isinstance(targets, str) else list(targets),
             task_type="CAUSAL_LM",
+            # Without an adapter the tokens have the embeddings that they begin with.
+            trainable_token_indices=add_embeddings(model, tokenizer) if has_tokens else None,
         ),
         seed=seed,
     )
@@ -239,6 +249,13 @@ def train(
         for weight in trainer.model.parameters():
             if weight.requires_grad:
                 weight.data = weight.data.float()
+    head = trainer.model.get_output_embeddings()
+    if isinstance(head, TrainableTokensWrapper):
+        # TRL's losses read it, and PEFT's wrapper of tied embeddings hands on the weight alone.
+        vars(head)["bias"] = head.original_module.bias
+    # Otherwise PEFT compares the model with what lies under its name, and where tokens were added
+    # saves whole embeddings in checkpoints.
+    trainer.model.peft_config["default"].base_model_name_or_path = ""
     checkpoint = resume.begin(job)
     progress = ShowProgress(
         method=method, settings=settings, kept=lambda: resume.kept(job.unfinished)
@@ -254,20 +271,12 @@ LOGGED = ("loss", "learning_rate", "grad_norm", "rewards/margins", "rewards/accu
 
 
 def write_results(
-    job: Job,
-    trainer: Trainer,
-    settings: TrainingSettings,
-    *,
-    method: str,
-    checks: list[LearningCheck],
-    figures: Figures,
+    job: Job, trainer: Trainer, settings: TrainingSettings, *, figures: Figures
 ) -> None:
-    """Write the adapter, ``training_log.csv`` and ``learning.json``.
+    """Write the adapter and ``training_log.csv``.
 
     Parameters
     ----------
-    checks
-        What the training changed.
     figures
         Of the validation essays, after training.
     """
@@ -275,15 +284,7 @@ def write_results(
     if not is_main():
         return
     last = means(figures) if settings.evaluations else {}
-    write_log(job.out / "training_log.csv", trainer, last=last)
-    write_json(
-        job.out / "learning.json",
-        {
-            "method": method,
-            "steps": trainer.state.max_steps,
-            "checks": [check.as_dict() for check in checks],
-        },
-    )
+    write_log(job.out / LOG, trainer, last=last)
 
 
 def write_log(path: Path, trainer: Trainer, *, last: dict[str, float]) -> None:
@@ -318,7 +319,8 @@ def save_adapter(job: Job, trainer: Trainer) -> None:
     trainer.model.save_pretrained(
         job.out,
         safe_serialization=True,
-        # No layer of them is trained; otherwise PEFT looks the model's name up on the hub.
+        # Of them rows are trained at most, which are saved by themselves; otherwise PEFT looks the
+        # model's name up on the hub.
         save_embedding_layers=False,
         is_main_process=is_main(),
     )

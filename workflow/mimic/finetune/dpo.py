@@ -10,6 +10,7 @@ import functools
 import numpy as np
 from trl import DPOConfig, DPOTrainer
 
+from mimic.finetune.adapters import Examined, preference_checks, train_run
 from mimic.finetune.common import (
     load_material,
     train,
@@ -17,7 +18,7 @@ from mimic.finetune.common import (
     training_pairs,
     write_results,
 )
-from mimic.finetune.learning import log_probabilities, margin_check, preferred, reported
+from mimic.finetune.learning import log_probabilities, preferred
 from mimic.finetune.memory import out_of_memory_in_words
 from mimic.finetune.order import InSteps
 from mimic.finetune.processes import tell
@@ -34,10 +35,15 @@ def main(job: Job) -> None:
     """Write the adapter, ``training_log.csv`` and ``learning.json``."""
     settings = job.parse(DpoSettings, "dpo")
     with out_of_memory_in_words(settings, method="dpo"):
-        _train(job, settings)
+        train_run(
+            job,
+            method="dpo",
+            train_one=lambda own: _train(own, settings),
+            checks=preference_checks,
+        )
 
 
-def _train(job: Job, settings: DpoSettings) -> None:
+def _train(job: Job, settings: DpoSettings) -> Examined:
     material = load_material(job, settings, method="dpo")
     trainer = SortedDPOTrainer(
         model=material.model,
@@ -52,13 +58,13 @@ def _train(job: Job, settings: DpoSettings) -> None:
             **trainer_arguments(job, settings, method="dpo", seed=material.seed),
         ),
     )
-    checked = {True: material.train[: settings.checked_pairs], False: material.validation}
+    checked = {"train": material.train[: settings.checked_pairs], "validation": material.validation}
 
-    def log_ratios(*, training: bool) -> np.ndarray:
+    def log_ratios(*, part: str) -> np.ndarray:
         chosen, rejected = (
             log_probabilities(
                 trainer,
-                [(row["prompt"], row[side]) for row in checked[training]],
+                [(row["prompt"], row[side]) for row in checked[part]],
                 max_length=settings.max_length,
             ).sums
             for side in ("chosen", "rejected")
@@ -66,30 +72,21 @@ def _train(job: Job, settings: DpoSettings) -> None:
         return chosen - rejected
 
     @functools.cache
-    def reference(*, training: bool) -> np.ndarray:
+    def reference(*, part: str) -> np.ndarray:
         with trainer.model.disable_adapter():
-            return log_ratios(training=training)
+            return log_ratios(part=part)
 
-    def figures(*, training: bool) -> Figures:
-        change = log_ratios(training=training) - reference(training=training)
+    def figures(*, part: str) -> Figures:
+        change = log_ratios(part=part) - reference(part=part)
         return dpo_figures(settings.beta * change)
 
-    train(job, trainer, settings, method="dpo", figures=lambda: figures(training=False))
+    train(job, trainer, settings, method="dpo", figures=lambda: figures(part="validation"))
     tell(f"reward margins of {' and '.join(str(len(some)) for some in checked.values())} pairs")
-    after = {training: figures(training=training) for training in checked}
+    after = {part: figures(part=part) for part in checked}
     # Before training the adapter changes nothing: every margin is exactly 0.
-    before = {training: dpo_figures(0 * found["margin"]) for training, found in after.items()}
-    checks = [
-        *(
-            margin_check(before[training]["margin"], after[training]["margin"], training=training)
-            for training in checked
-        ),
-        *(
-            reported(f"validation {name}", before[False][name], after[False][name])
-            for name in ("loss", "accuracy")
-        ),
-    ]
-    write_results(job, trainer, settings, method="dpo", checks=checks, figures=after[False])
+    before = {part: dpo_figures(0 * found["margin"]) for part, found in after.items()}
+    write_results(job, trainer, settings, figures=after["validation"])
+    return Examined(trainer.state.max_steps, before, after)
 
 
 def dpo_figures(margins: np.ndarray) -> Figures:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 
+from mimic.finetune.adapters import Examined, preference_checks, train_run
 from mimic.finetune.common import (
     load_material,
     train,
@@ -19,7 +20,7 @@ from mimic.finetune.common import (
     training_pairs,
     write_results,
 )
-from mimic.finetune.learning import log_probabilities, margin_check, preferred, reported
+from mimic.finetune.learning import log_probabilities, preferred
 from mimic.finetune.memory import out_of_memory_in_words
 from mimic.finetune.order import InSteps
 from mimic.finetune.processes import tell
@@ -53,10 +54,15 @@ def main(job: Job) -> None:
     """Write the adapter, ``training_log.csv`` and ``learning.json``."""
     settings = job.parse(OrpoSettings, "orpo")
     with out_of_memory_in_words(settings, method="orpo"):
-        _train(job, settings)
+        train_run(
+            job,
+            method="orpo",
+            train_one=lambda own: _train(own, settings),
+            checks=preference_checks,
+        )
 
 
-def _train(job: Job, settings: OrpoSettings) -> None:
+def _train(job: Job, settings: OrpoSettings) -> Examined:
     material = load_material(job, settings, method="orpo")
     trainer = SortedORPOTrainer(
         model=material.model,
@@ -70,35 +76,26 @@ def _train(job: Job, settings: OrpoSettings) -> None:
             **trainer_arguments(job, settings, method="orpo", seed=material.seed),
         ),
     )
-    checked = {True: material.train[: settings.checked_pairs], False: material.validation}
+    checked = {"train": material.train[: settings.checked_pairs], "validation": material.validation}
 
-    def figures(*, training: bool) -> Figures:
+    def figures(*, part: str) -> Figures:
         chosen, rejected = (
             log_probabilities(
                 trainer,
-                [(row["prompt"], row[side]) for row in checked[training]],
+                [(row["prompt"], row[side]) for row in checked[part]],
                 max_length=settings.max_length,
             )
             for side in ("chosen", "rejected")
         )
         return orpo_figures(-chosen.whole, chosen.means, rejected.means, beta=settings.beta)
 
-    train(job, trainer, settings, method="orpo", figures=lambda: figures(training=False))
+    train(job, trainer, settings, method="orpo", figures=lambda: figures(part="validation"))
     tell(f"reward margins of {' and '.join(str(len(some)) for some in checked.values())} pairs")
-    after = {training: figures(training=training) for training in checked}
+    after = {part: figures(part=part) for part in checked}
     with trainer.model.disable_adapter():
-        before = {training: figures(training=training) for training in checked}
-    checks = [
-        *(
-            margin_check(before[training]["margin"], after[training]["margin"], training=training)
-            for training in checked
-        ),
-        *(
-            reported(f"validation {name}", before[False][name], after[False][name])
-            for name in ("loss", "accuracy")
-        ),
-    ]
-    write_results(job, trainer, settings, method="orpo", checks=checks, figures=after[False])
+        before = {part: figures(part=part) for part in checked}
+    write_results(job, trainer, settings, figures=after["validation"])
+    return Examined(trainer.state.max_steps, before, after)
 
 
 def orpo_figures(

@@ -70,8 +70,7 @@ class Checkpoints(TrainerCallback):
         wait_for_all()
         if is_main():
             written = self.folder / f"{_WRITTEN}{state.global_step}"
-            for path in [*written.rglob("*"), written]:
-                _sync(path)
+            sync(written)
             written.rename(self.folder / f"{_WHOLE}{state.global_step}")
             _remove_all_but(self.folder, last_checkpoint(self.folder))
         wait_for_all()
@@ -144,10 +143,11 @@ def _remove_all_but(folder: Path, keep: Path | None) -> None:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def _sync(path: Path) -> None:
-    """Have a file or a folder's names on the disk, lest a node that dies take them along."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def sync(folder: Path) -> None:
+    """Have a folder and its files on the disk, lest a node that dies take them along."""
+    for path in [*folder.rglob("*"), folder]:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -40,7 +40,12 @@ class Limits:
 
 
 def read_rows(
-    path: Path, *, tokenizer: PreTrainedTokenizerBase, limits: Limits, first: int | None = None
+    path: Path,
+    *,
+    tokenizer: PreTrainedTokenizerBase,
+    limits: Limits,
+    first: int | None = None,
+    profile: str | None = None,
 ) -> list[dict[str, Any]]:
     """Read examples, check them, and add the ``length`` in tokens that each is trained with.
 
@@ -50,6 +55,8 @@ def read_rows(
         One example on each line.
     first
         How many of them are used; None for all.
+    profile
+        The profile whose examples are read; None for all. It may have none in a part.
 
     Raises
     ------
@@ -57,9 +64,12 @@ def read_rows(
         Naming the row and how to mend it: no room for an essay behind its prompt, an essay longer
         than the model's context, an empty essay, two essays of a pair that are the same.
     """
-    rows = read_jsonl(path)[:first]
+    rows = [{"number": number, **row} for number, row in enumerate(read_jsonl(path), 1)]
     if not rows:
         raise ValueError(f"{path}: no rows; give the part of the essays that it is made of more")
+    rows = [row for row in rows if profile is None or row["profile"] == profile][:first]
+    if not rows:
+        return []
     prompts = _tokens(tokenizer, [row["prompt"] for row in rows], generation=True)
     _check_room(path, rows, prompts, limits)
     sides = [side for side in ESSAYS if side in rows[0]]
@@ -71,12 +81,12 @@ def read_rows(
     for number, row in enumerate(rows):
         for side in sides:
             if not row[side][0]["content"].strip():
-                raise ValueError(f"{_named(path, number, row, side)} is empty; remove it")
-            _check_context(_named(path, number, row, side), len(whole[side][number]), limits)
+                raise ValueError(f"{_named(path, row, side)} is empty; remove it")
+            _check_context(_named(path, row, side), len(whole[side][number]), limits)
         ids = [whole[side][number] for side in sides]
         cut += max(map(len, ids)) > limits.max_length
         if len(sides) > 1 and len({tuple(each[: limits.max_length]) for each in ids}) == 1:
-            raise ValueError(_same_essays(path, number, row, limits))
+            raise ValueError(_same_essays(path, row, limits))
         row["length"] = min(max(map(len, ids)), limits.max_length)
     if cut:
         tell(
@@ -94,8 +104,8 @@ def _tokens(
     return encode_all(tokenizer, texts)
 
 
-def _named(path: Path, number: int, row: dict[str, Any], side: str) -> str:
-    return f"{path}, row {number + 1}: essay {row[ESSAYS[side]]}"
+def _named(path: Path, row: dict[str, Any], side: str) -> str:
+    return f"{path}, row {row['number']}: essay {row[ESSAYS[side]]}"
 
 
 def _check_room(
@@ -106,8 +116,8 @@ def _check_room(
     if limits.max_length < needed:
         raise ValueError(
             f"max_length is {limits.max_length}, but the longest prompt has {needed - LEAST_ROOM} "
-            f"tokens ({path}, row {longest + 1}); set {limits.setting}.max_length to at least "
-            f"{needed}"
+            f"tokens ({path}, row {rows[longest]['number']}); set {limits.setting}.max_length to "
+            f"at least {needed}"
         )
 
 
@@ -120,12 +130,12 @@ def _check_context(named: str, length: int, limits: Limits) -> None:
         )
 
 
-def _same_essays(path: Path, number: int, row: dict[str, Any], limits: Limits) -> str:
+def _same_essays(path: Path, row: dict[str, Any], limits: Limits) -> str:
     texts = {row[side][0]["content"] for side in ("chosen", "rejected")}
     within = "" if len(texts) == 1 else f" in the {limits.max_length} tokens that max_length leaves"
     mend = "" if len(texts) == 1 else f", or raise {limits.setting}.max_length"
     return (
-        f"{path}, row {number + 1}: the chosen essay {row['essay']} and the rejected essay "
+        f"{path}, row {row['number']}: the chosen essay {row['essay']} and the rejected essay "
         f"{row['rejected_essay']} are the same{within}, so there is nothing to prefer; remove one "
         f"of them from the corpus{mend}"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trl import SFTConfig, SFTTrainer
 
+from mimic.finetune.adapters import Examined, train_run
 from mimic.finetune.common import (
     as_dataset,
     load_material,
@@ -11,7 +12,7 @@ from mimic.finetune.common import (
     trainer_arguments,
     write_results,
 )
-from mimic.finetune.learning import log_probabilities, loss_check
+from mimic.finetune.learning import LearningCheck, log_probabilities, loss_check
 from mimic.finetune.memory import out_of_memory_in_words
 from mimic.finetune.order import InSteps
 from mimic.finetune.packing import check_packing
@@ -29,10 +30,10 @@ def main(job: Job) -> None:
     """Write the adapter, ``training_log.csv`` and ``learning.json``."""
     settings = job.parse(SftSettings, "sft")
     with out_of_memory_in_words(settings, method="sft"):
-        _train(job, settings)
+        train_run(job, method="sft", train_one=lambda own: _train(own, settings), checks=_checks)
 
 
-def _train(job: Job, settings: SftSettings) -> None:
+def _train(job: Job, settings: SftSettings) -> Examined:
     material = load_material(job, settings, method="sft")
     trainer = SortedSFTTrainer(
         model=material.model,
@@ -61,8 +62,13 @@ def _train(job: Job, settings: SftSettings) -> None:
     after = figures()
     with trainer.model.disable_adapter():
         before = figures()
-    check = loss_check(before["loss"], after["loss"])
-    write_results(job, trainer, settings, method="sft", checks=[check], figures=after)
+    write_results(job, trainer, settings, figures=after)
+    return Examined(trainer.state.max_steps, {"validation": before}, {"validation": after})
+
+
+def _checks(examined: Examined) -> list[LearningCheck]:
+    before, after = examined.before["validation"], examined.after["validation"]
+    return [loss_check(before["loss"], after["loss"])]
 
 
 if __name__ == "__main__":

@@ -93,8 +93,8 @@ EVAL = "eval_"
 
 
 def means(figures: Figures) -> dict[str, float]:
-    """Validation figures as they are logged."""
-    return {f"{EVAL}{name}": float(values.mean()) for name, values in figures.items()}
+    """Validation figures as they are logged; none of a profile without validation essays."""
+    return {f"{EVAL}{name}": float(v.mean()) for name, v in figures.items() if len(v)}
 
 
 def tensorboard(job: Job, *, begun: int) -> list[TrainerCallback]:

@@ -11,7 +11,6 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from mimic.forms.placeholders import placeholders
 from mimic.settings import Settings, parse_settings
-from mimic.traits import Profile
 
 REQUIRED_PLACEHOLDERS = ("target", "item")
 PLACEHOLDERS = (*REQUIRED_PLACEHOLDERS, "text")
@@ -65,7 +64,7 @@ class ReleasedFormat(Settings):
         Parameters
         ----------
         target
-            The target in words, from `target_words`.
+            What is said of the target, from `mimic.conditioning.described`.
         text
             The context text; None leaves out the paragraph with ``{text}``.
         item
@@ -147,11 +146,6 @@ def load_released(path: Path) -> Released:
     except yaml.YAMLError as error:
         raise ValueError(f"{path}: not valid YAML ({error})") from None
     return parse_settings(Released, values, source=str(path))
-
-
-def target_words(profile: Profile) -> str:
-    """What stands for ``{target}``: ``a person with high openness, …``."""
-    return f"a person with {profile.words()}"
 
 
 def _paragraphs(request: str) -> list[str]:

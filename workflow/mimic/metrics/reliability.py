@@ -11,18 +11,20 @@ from mimic.metrics.answers import Answers
 from mimic.stats.balanced import Balanced, balance_forms
 from mimic.stats.components import variance_components
 from mimic.stats.fidelity import trait_scores
-from mimic.stats.icc import Icc, icc, icc_within_groups
+from mimic.stats.icc import Icc, icc, icc_within_groups, undefined_icc
 from mimic.stats.reliability import alpha, omega_total
 from mimic.traits import TRAITS
 
 
-def reliability_figures(answers: Answers) -> dict[str, Any]:
+def reliability_figures(answers: Answers, *, told: bool = True) -> dict[str, Any]:
     """Intraclass correlations and variance components of each trait; for targets only.
 
     Parameters
     ----------
     answers
         A run's answers for a balanced set of targets.
+    told
+        Whether the run is told these; without a target there is no intraclass correlation.
 
     Returns
     -------
@@ -32,10 +34,13 @@ def reliability_figures(answers: Answers) -> dict[str, Any]:
     """
     scores = trait_scores(answers.y, answers.item_traits)[0]
     high = answers.targets
+    untold = undefined_icc(len(scores), "the run is told no target")
     return {
-        "icc": {trait: _icc(icc(scores[:, :, t])) for t, trait in enumerate(TRAITS)},
+        "icc": {
+            trait: _icc(icc(scores[:, :, t]) if told else untold) for t, trait in enumerate(TRAITS)
+        },
         "icc_within": {
-            trait: _icc(icc_within_groups(scores[:, :, t], high[:, t]))
+            trait: _icc(icc_within_groups(scores[:, :, t], high[:, t]) if told else untold)
             for t, trait in enumerate(TRAITS)
         },
         "components": components(answers),

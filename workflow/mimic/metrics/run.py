@@ -30,6 +30,7 @@ def main(job: Job) -> None:
     settings = job.parse(MetricsSettings, "metrics")
     run, contexts = job.settings["run"], job.settings["contexts"]
     is_base = run["method"] == "base"
+    is_told = run.get("conditioning") != "none"
     cuts = cuts_of(load_instrument(job.input("instrument")))
     primary = next(iter(cuts.values()))
     resampling = settings.resampling()
@@ -53,7 +54,7 @@ def main(job: Job) -> None:
             unit="essays" if context == "human" else "profiles",
         )
         if context != "human":
-            questionnaire[context] |= reliability_figures(answers)
+            questionnaire[context] |= reliability_figures(answers, told=is_told)
             questionnaire[context]["coherence"] = coherence_figures(answers, cut=primary)
             questionnaire[context]["against_base"] = (
                 None
@@ -78,6 +79,7 @@ def main(job: Job) -> None:
         "null": run["null"],
         "item_trained": bool(trained),
         "profiles_withheld": run["profiles_withheld"],
+        "conditioning": run.get("conditioning", "prompt"),
         "judge": run["judge"],
         "questionnaire": questionnaire,
         "scales": scales,

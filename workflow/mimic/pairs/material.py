@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from mimic.chat import persona
+from mimic.conditioning import conditioning_of, persona
 from mimic.files import read_json, write_json
 from mimic.forms.authored import load_rewordings
 from mimic.pairs.null import permuted_labels
@@ -40,11 +40,11 @@ def training_parts(job: Job, settings: PairsSettings) -> Iterator[Part]:
     null = job.settings.get("null")
     if null is not None:
         essays = permuted_labels(essays, null=null, seed=settings.seed)
-    ratings = _ratings(job, settings)
+    ratings, conditioning = _ratings(job, settings), conditioning_of(job)
     for name, part in PARTS.items():
         own = essays[essays["validation"] == part].reset_index(drop=True)
         prompts = [
-            f"{persona(profile)}{ratings(profile)}{settings.request}"
+            f"{persona(profile, conditioning)}{ratings(profile)}{settings.request}"
             for profile in map(Profile.parse, own["profile"])
         ]
         yield Part(name, own, prompts)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mimic.chat import encode, encode_all, render
-from mimic.compute import ComputeSettings, load_tokenizer, prepare_torch
+from mimic.compute import ComputeSettings, load_model, load_tokenizer, prepare_torch
+from mimic.conditioning import adapters_of, conditioning_of
 from mimic.files import read_json
 from mimic.forms.authored import Form, read_forms
 from mimic.progress import Progress, say
@@ -22,9 +25,9 @@ from mimic.questionnaire.prompts import request
 from mimic.questionnaire.scores import likelihood_scores
 from mimic.questionnaire.settings import AskSettings
 from mimic.questionnaire.subjects import Subject, authors, sketched, targets
-from mimic.respondents.asked_model import answers_folder, asked_model
+from mimic.respondents.asked_model import answers_folder
 from mimic.respondents.likelihood import LikelihoodRespondent, OnePrompt, SharedPrefix
-from mimic.respondents.shards import own_shard
+from mimic.respondents.shards import Shard, own_shard
 from mimic.respondents.store import AnswerStore, question_key
 from mimic.respondents.tree import Question, Tokens, common_length
 from mimic.step import Job, run_step
@@ -61,7 +64,7 @@ def main(job: Job) -> None:
     compute = job.parse(ComputeSettings, "compute")
     shard = own_shard(compute.device)
     prepare_torch(compute, seed=0)
-    tokenizer = load_tokenizer(job.folder("model"))
+    tokenizer = load_tokenizer(job.folder("model"), target_tokens=conditioning_of(job) == "token")
     instrument = load_instrument(job.input("instrument"))
     forms = read_forms(read_json(job.input("forms")))
     words = read_json(job.input("words"))
@@ -69,33 +72,68 @@ def main(job: Job) -> None:
     for form in forms:
         # Before the model is loaded, so that a form that doesn't fit its tokens shows at once.
         ask(tokenizer, form=form, subject=subjects[0], instrument=instrument, words=words)
-    model = asked_model(job, compute)
+
+    def asked_of(form: Form, subject: Subject) -> list[Asked]:
+        return ask(tokenizer, form=form, subject=subject, instrument=instrument, words=words)
+
+    def tables() -> Generator[list[dict[str, Any]]]:
+        for adapter, profiles in adapters_of(job, [subject.profile for subject in subjects]):
+            own = [subject for subject in subjects if subject.profile in profiles]
+            cells = [partial(asked_of, form, subject) for form in forms for subject in own]
+            yield from _tables(job, adapter, cells, shard, items=len(instrument.items))
+
+    with contextlib.closing(tables()) as made:
+        if shard.is_first:
+            _write(job.out / "answers.parquet", made)
+        else:
+            for _ in made:
+                pass
+
+
+def _tables(
+    job: Job,
+    adapter: Path | None,
+    cells: Sequence[Callable[[], list[Asked]]],
+    shard: Shard,
+    *,
+    items: int,
+) -> Iterator[list[dict[str, Any]]]:
+    """What the model with one adapter is asked and answers; the model is given up at the end.
+
+    Parameters
+    ----------
+    cells
+        What makes the questions of each form and subject, about so many `items`.
+    shard
+        Which of the processes that ask is this one; all but the first have no rows.
+    """
+    settings = job.parse(AskSettings, "questionnaire")
+    compute = job.parse(ComputeSettings, "compute")
+    model = load_model(job.folder("model"), compute=compute, adapter=adapter)
     respondent: LikelihoodRespondent = (
         SharedPrefix(model, batch_tokens=settings.batch_tokens)
         if settings.engine == "shared_prefix"
         else OnePrompt(model)
     )
-    cells = [(form, subject) for form in forms for subject in subjects]
+    folder = answers_folder(job, engine=settings.engine, adapter=adapter)
 
-    def tables(
-        store: AnswerStore, some: Sequence[tuple[Form, Subject]]
+    def rows(
+        store: AnswerStore, some: Sequence[Callable[[], list[Asked]]]
     ) -> Iterator[list[dict[str, Any]]]:
-        progress = Progress("answers", len(some) * len(instrument.items))
-        for form, subject in some:
-            asked = ask(tokenizer, form=form, subject=subject, instrument=instrument, words=words)
-            yield [row_of(one, answer) for one, answer in answered(respondent, store, asked)]
-            progress.advance(len(asked))
+        progress = Progress("answers", len(some) * items)
+        for cell in some:
+            yield [row_of(one, answer) for one, answer in answered(respondent, store, cell())]
+            progress.advance(items)
 
-    folder = answers_folder(job, engine=settings.engine)
     if shard.count > 1:
         with AnswerStore(folder, columns=OPTIONS) as store:
-            for _ in tables(store, shard.share(cells)):
+            for _ in rows(store, shard.share(cells)):
                 pass
         shard.wait()
     if shard.is_first:
         # Opened again, it has what the others were answered.
         with AnswerStore(folder, columns=OPTIONS) as store:
-            _write(job.out / "answers.parquet", tables(store, cells))
+            yield from rows(store, cells)
 
 
 def answered(
@@ -244,6 +282,11 @@ def row_of(asked: Asked, probabilities: list[float]) -> dict[str, Any]:
 
 def _subjects(job: Job, settings: AskSettings, tokenizer: PreTrainedTokenizerBase) -> list[Subject]:
     if job.inputs["essays"]:
+        if conditioning_of(job) == "adapter":
+            raise ValueError(
+                f"{job.name}: the run has an adapter for each profile and none for the author of "
+                "an essay, whose profile it must not know; leave out the context human"
+            )
         return authors(
             job.input("essays"),
             count=settings.human_essays,
@@ -253,12 +296,13 @@ def _subjects(job: Job, settings: AskSettings, tokenizer: PreTrainedTokenizerBas
         )
     profiles = balanced_profiles(settings.profiles)
     if job.inputs["sketches"]:
-        return sketched(profiles, job.input("sketches"))
+        return sketched(profiles, job.input("sketches"), conditioning_of(job))
     return targets(
         profiles,
         texts=job.input("texts") if job.inputs["texts"] else None,
         tokenizer=tokenizer,
         text_tokens=settings.text_tokens,
+        conditioning=conditioning_of(job),
     )
 
 

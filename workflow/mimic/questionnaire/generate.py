@@ -6,14 +6,13 @@ from functools import partial
 
 from mimic.chat import render
 from mimic.compute import ComputeSettings, load_tokenizer, prepare_torch
+from mimic.conditioning import conditioning_of
 from mimic.forms.released import load_released
 from mimic.questionnaire.generation_settings import GenerationSettings
 from mimic.questionnaire.in_words import prompts_of, table_of
 from mimic.questionnaire.instruments import load_instrument
 from mimic.questionnaire.texts import cut_text, own_texts
-from mimic.respondents.asked_model import answers_folder, asked_model
-from mimic.respondents.asking import answer_together, sampling_options
-from mimic.respondents.generation import GenerationRespondent
+from mimic.respondents.local import answer_locally
 from mimic.respondents.shards import own_shard
 from mimic.step import Job, run_step
 from mimic.traits import Profile, balanced_profiles
@@ -28,7 +27,7 @@ def main(job: Job) -> None:
     released = load_released(job.input("released"))
     items = load_instrument(job.input("instrument")).items
     profiles = balanced_profiles(settings.profiles)
-    tokenizer = load_tokenizer(job.folder("model"))
+    tokenizer = load_tokenizer(job.folder("model"), target_tokens=conditioning_of(job) == "token")
     texts: dict[Profile, str] = {}
     if job.inputs.get("texts"):
         texts = {
@@ -36,30 +35,26 @@ def main(job: Job) -> None:
             for profile, text in own_texts(job.input("texts"), profiles).items()
         }
     # All prompts are made before the model is loaded, so that wrong forms show at once.
-    rendered = partial(render, tokenizer)
-    asked = prompts_of(rendered, released, profiles=profiles, items=items, texts=texts)
-
-    respondent = GenerationRespondent(
-        asked_model(job, compute),
+    asked = prompts_of(
+        partial(render, tokenizer),
+        released,
+        profiles=profiles,
+        items=items,
+        texts=texts,
+        conditioning=conditioning_of(job),
+    )
+    answers = answer_locally(
+        job,
+        compute,
         tokenizer,
+        [one.prompt for one in asked],
+        profiles=[one.profile for one in asked],
+        shard=shard,
+        max_tokens=settings.max_tokens,
         batch_size=settings.batch_size,
-        max_new_tokens=settings.max_tokens,
         temperature=settings.temperature,
         top_p=settings.top_p,
         seed=settings.seed,
-    )
-    answers = answer_together(
-        respondent,
-        [one.prompt for one in asked],
-        answers_folder(job, engine="generation"),
-        options=sampling_options(
-            max_tokens=settings.max_tokens,
-            batch_size=settings.batch_size,
-            temperature=settings.temperature,
-            top_p=settings.top_p,
-            seed=settings.seed,
-        ),
-        shard=shard,
     )
     if answers is not None:
         table_of(asked, answers).to_parquet(job.out / "generated.parquet", index=False)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from mimic.forms.released import Released, ReleasedFormat, target_words
+from mimic.conditioning import Conditioning, described
+from mimic.forms.released import Released, ReleasedFormat
 from mimic.progress import say
 from mimic.questionnaire.instruments import Item
 from mimic.questionnaire.parsing import parse
@@ -39,6 +40,7 @@ def prompts_of(
     profiles: Sequence[Profile],
     items: Sequence[Item],
     texts: Mapping[Profile, str],
+    conditioning: Conditioning = "prompt",
 ) -> list[Asked]:
     """The prompts of all formats, profiles and items, in this order.
 
@@ -48,6 +50,8 @@ def prompts_of(
         What makes a prompt of a request, such as a chat template.
     texts
         The context text of each profile; empty in the context ``none``.
+    conditioning
+        How the run is told its target.
 
     Raises
     ------
@@ -63,7 +67,9 @@ def prompts_of(
             prompt=Prompt(
                 rendered(
                     form.filled(
-                        target=target_words(profile), text=texts.get(profile), item=item.statement()
+                        target=described(profile, conditioning),
+                        text=texts.get(profile),
+                        item=item.statement(),
                     )
                 ),
                 name=f"of item {item.id} in format {name} for {profile}",

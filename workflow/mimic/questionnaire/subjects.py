@@ -11,7 +11,7 @@ import pandas as pd
 import yaml
 from pydantic import Field
 
-from mimic.chat import persona
+from mimic.conditioning import Conditioning, persona
 from mimic.questionnaire.texts import cut_text, own_texts
 from mimic.settings import Settings, parse_settings
 from mimic.traits import Profile
@@ -51,6 +51,7 @@ def targets(
     texts: Path | None,
     tokenizer: PreTrainedTokenizerBase,
     text_tokens: int,
+    conditioning: Conditioning = "prompt",
 ) -> list[Subject]:
     """The contexts ``none`` and ``own``: each profile as a target, with the run's own text or not.
 
@@ -60,18 +61,22 @@ def targets(
         If a profile has no text of its own.
     """
     if texts is None:
-        return [Subject(str(profile), profile, persona(profile)) for profile in profiles]
+        return [
+            Subject(str(profile), profile, persona(profile, conditioning)) for profile in profiles
+        ]
     return [
         Subject(
             str(profile),
             profile,
-            f"{persona(profile)}\n{_wrote(tokenizer, text, text_tokens)}",
+            f"{persona(profile, conditioning)}\n{_wrote(tokenizer, text, text_tokens)}",
         )
         for profile, text in own_texts(texts, profiles).items()
     ]
 
 
-def sketched(profiles: Sequence[Profile], sketches: Path) -> list[Subject]:
+def sketched(
+    profiles: Sequence[Profile], sketches: Path, conditioning: Conditioning = "prompt"
+) -> list[Subject]:
     """The context ``sketches``: each profile as the target of each person.
 
     Rows of answers that differ in more than the target, for the reliability of scales.
@@ -84,7 +89,7 @@ def sketched(profiles: Sequence[Profile], sketches: Path) -> list[Subject]:
     values = yaml.safe_load(sketches.read_text(encoding="utf-8"))
     people = parse_settings(Sketches, values, source=str(sketches)).sketches
     return [
-        Subject(f"{profile} {name}", profile, f"{persona(profile)}\n{words}")
+        Subject(f"{profile} {name}", profile, f"{persona(profile, conditioning)}\n{words}")
         for profile in profiles
         for name, words in people.items()
     ]

@@ -101,6 +101,8 @@ def learning(logs: dict[str, pd.DataFrame], study: dict[str, Any]) -> Drawing:
         By run: columns step and loss, at least one row; validation_loss where a row has it.
     """
     runs = {run["run"]: run for run in study["runs"]}
+    several = [name for name in logs if "adapters" in (runs[name]["learning"] or {})]
+    of_several = f"Means over the adapters of {', '.join(several)}. " if several else ""
     across = min(3, len(logs))
     down = -(-len(logs) // across)
     with style():
@@ -141,7 +143,8 @@ def learning(logs: dict[str, pd.DataFrame], study: dict[str, Any]) -> Drawing:
             canvas,
             name="learning",
             title="Loss while training and on validation essays",
-            caption="Thin: the logged loss; thick: its running mean over a tenth of the log. "
+            caption=of_several
+            + "Thin: the logged loss; thick: its running mean over a tenth of the log. "
             "Points: the loss on validation essays (of DPO and ORPO: pairs) before training, "
             "after it, and within it where the study evaluates there. Losses of different "
             "methods are different quantities, so each panel has its own scale. Whether a run "
@@ -226,7 +229,12 @@ def _mark(axis: Axes, estimate: dict[str, Any], row: float, colour: str, marker:
 
 
 def read_log(values: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a training log that hold a finite loss, with what the figure draws of them."""
+    """The rows of a training log that hold a finite loss, with what the figure draws of them.
+
+    Of several adapters the mean of each step.
+    """
+    if "profile" in values:
+        values = values.groupby("step", as_index=False).mean(numeric_only=True)
     finite = np.isfinite(values["loss"].to_numpy(dtype=float))
     columns = [name for name in ("step", "loss", "validation_loss") if name in values]
     return pd.DataFrame({column: values[column].to_numpy()[finite] for column in columns})

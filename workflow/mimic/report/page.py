@@ -104,6 +104,7 @@ def render(
         trained=sum(is_trained(run) for run in study["runs"]),
         models=list(dict.fromkeys(run["model"] for run in study["runs"])),
         item_trained=any(run["item_trained"] for run in study["runs"]),
+        conditionings=sorted({run["conditioning"] for run in study["runs"]} - {"prompt"}),
         scope=words.scope(study),
         answer=words.answer(study),
         failures=words.failures(study),

@@ -1,30 +1,29 @@
-"""The model that a questionnaire is put to, and where its answers are kept."""
+"""Where the answers of the model that a questionnaire is put to are kept."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from mimic.compute import ComputeSettings, load_model
 from mimic.files import sha256_file
 from mimic.respondents.store import respondent_identity
 from mimic.step import Job
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
+def answers_folder(job: Job, *, engine: str, adapter: Path | None) -> Path:
+    """The answer store of a respondent of the job: another model, adapter or engine has another.
 
-def asked_model(job: Job, compute: ComputeSettings) -> PreTrainedModel:
-    """The job's model, with its adapter if it has one."""
-    adapter = job.folder("adapter") if job.inputs["adapter"] else None
-    return load_model(job.folder("model"), compute=compute, adapter=adapter)
-
-
-def answers_folder(job: Job, *, engine: str) -> Path:
-    """The answer store of the job's respondent: another model, adapter or engine has another."""
+    Parameters
+    ----------
+    adapter
+        The adapter's folder: that of the job's input or, of an adapter for one profile, below it.
+    """
+    of_adapter = None
+    if adapter is not None:
+        below = adapter.relative_to(job.folder("adapter")).parts
+        of_adapter = " ".join([sha256_file(job.input("adapter")), *below])
     identity = respondent_identity(
         model=sha256_file(job.input("model")),
-        adapter=sha256_file(job.input("adapter")) if job.inputs["adapter"] else None,
+        adapter=of_adapter,
         engine={"name": engine, "code": job.settings["engine_code"]},
         compute=job.settings["compute"],
     )

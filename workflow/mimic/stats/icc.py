@@ -142,10 +142,10 @@ def _coefficients(values: np.ndarray, high: np.ndarray, *, groups: int, level: f
         )
     reason = _why_not(values, high, groups=groups)
     if reason is not None:
-        return _all_undefined(len(values), reason)
+        return undefined_icc(len(values), reason)
     squares = _mean_squares(values, high, groups=groups)
     if squares.targets == 0:
-        return _all_undefined(len(values), "the values do not differ between targets")
+        return undefined_icc(len(values), "the values do not differ between targets")
     single, average = _agreement(squares, n=len(values), level=level)
     return Icc(single, average, _consistency(squares, n=len(values), level=level))
 
@@ -162,7 +162,8 @@ def _why_not(values: np.ndarray, high: np.ndarray, *, groups: int) -> str | None
     return f"{missing} of {values.size} values are missing" if missing else None
 
 
-def _all_undefined(n: int, reason: str) -> Icc:
+def undefined_icc(n: int, reason: str) -> Icc:
+    """Coefficients without a value, and why."""
     none = undefined(interval=_INTERVAL, n=n, reason=reason)
     return Icc(none, none, none)
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from mimic.chat import persona
+from mimic.conditioning import UNTOLD, Conditioning, persona
 from mimic.masking import load_trait_words, mask
 from mimic.respondents.base import Prompt
 from mimic.traits import Profile, balanced_profiles
@@ -40,22 +40,34 @@ def cells_of(settings: WritingSettings) -> list[Cell]:
 
 
 def prompts_of(
-    cells: Sequence[Cell], settings: WritingSettings, rendered: Callable[[str], str]
+    cells: Sequence[Cell],
+    settings: WritingSettings,
+    rendered: Callable[[str], str],
+    conditioning: Conditioning = "prompt",
 ) -> list[Prompt]:
-    """The prompt of each cell; `rendered` makes one of a request, such as by a chat template."""
+    """The prompt of each cell.
+
+    Where prompts hold no target, those of all profiles are the same; each is sampled by itself.
+
+    Parameters
+    ----------
+    rendered
+        What makes a prompt of a request, such as a chat template.
+    conditioning
+        How the run is told its target.
+    """
+    profiles = list(dict.fromkeys(cell.profile for cell in cells))
     return [
         Prompt(
-            rendered(request_of(cell.profile, settings.situations[cell.situation])),
+            rendered(
+                f"{persona(cell.profile, conditioning)} {settings.situations[cell.situation]}"
+            ),
             name=f"for a text about {cell.situation} for {cell.profile}",
-            sample=cell.sample,
+            sample=cell.sample
+            + (settings.samples * profiles.index(cell.profile) if conditioning in UNTOLD else 0),
         )
         for cell in cells
     ]
-
-
-def request_of(profile: Profile, situation: str) -> str:
-    """What a prompt for a text asks."""
-    return f"{persona(profile)} {situation}"
 
 
 def table_of(

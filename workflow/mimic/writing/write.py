@@ -6,10 +6,9 @@ from functools import partial
 
 from mimic.chat import encode, render
 from mimic.compute import ComputeSettings, load_tokenizer, prepare_torch, template_kind
+from mimic.conditioning import conditioning_of
 from mimic.files import write_json
-from mimic.respondents.asked_model import answers_folder, asked_model
-from mimic.respondents.asking import answer_together, sampling_options
-from mimic.respondents.generation import GenerationRespondent
+from mimic.respondents.local import answer_locally
 from mimic.respondents.shards import own_shard
 from mimic.step import Job, run_step
 from mimic.writing.settings import WritingSettings
@@ -22,28 +21,20 @@ def main(job: Job) -> None:
     compute = job.parse(ComputeSettings, "compute")
     shard = own_shard(compute.device)
     prepare_torch(compute, seed=settings.seed)
-    tokenizer = load_tokenizer(job.folder("model"))
+    conditioning = conditioning_of(job)
+    tokenizer = load_tokenizer(job.folder("model"), target_tokens=conditioning == "token")
     cells = cells_of(settings)
-    prompts = prompts_of(cells, settings, partial(render, tokenizer))
-    respondent = GenerationRespondent(
-        asked_model(job, compute),
+    texts = answer_locally(
+        job,
+        compute,
         tokenizer,
+        prompts_of(cells, settings, partial(render, tokenizer), conditioning),
+        profiles=[cell.profile for cell in cells],
+        shard=shard,
+        max_tokens=settings.max_new_tokens,
         batch_size=settings.batch_size,
-        max_new_tokens=settings.max_new_tokens,
         temperature=settings.temperature,
         seed=settings.seed,
-    )
-    texts = answer_together(
-        respondent,
-        prompts,
-        answers_folder(job, engine="generation"),
-        options=sampling_options(
-            max_tokens=settings.max_new_tokens,
-            batch_size=settings.batch_size,
-            temperature=settings.temperature,
-            seed=settings.seed,
-        ),
-        shard=shard,
     )
     if texts is None:
         return
