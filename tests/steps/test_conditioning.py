@@ -46,7 +46,11 @@ def trained(make_job, tiny_model):
 
     def make(method, essays, *, out="a", conditioning, profiles=None, train=True, **changes):
         pairs = make_job(
-            settings={"pairs": {"rejected_per_chosen": 1}, "conditioning": conditioning},
+            settings={
+                "pairs": {"rejected_per_chosen": 1},
+                "conditioning": conditioning,
+                "withholds_profiles": False,
+            },
             inputs={"essays": essays},
             out=f"{out}-pairs",
         )

@@ -229,6 +229,12 @@ def test_conditioning_is_an_axis(study_of) -> None:
     assert study.runs["smollm2-sft-token-s1"].series == "smollm2-sft-token"
 
 
+def test_profiles_are_withheld_where_prompts_hold_a_target(study_of) -> None:
+    study = study_of(methods=["dpo"], conditioning=["prompt", "token", "adapter", "none"])
+    withheld = {run.conditioning for run in study.runs.values() if run.withholds_profiles}
+    assert withheld == {"prompt", "token"}
+
+
 def test_adapters_are_trained_for_all_profiles_that_are_answered_or_written_for(
     project, monkeypatch
 ) -> None:
