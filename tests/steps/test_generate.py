@@ -14,6 +14,7 @@ from mimic.questionnaire.in_words import prompts_of, row_of
 from mimic.questionnaire.instruments import load_instrument
 from mimic.questionnaire.texts import cut_text, own_texts
 from mimic.respondents.asking import answer_missing, sampling_options
+from mimic.respondents.generation import GenerationRespondent
 from mimic.respondents.store import TextStore
 from mimic.settings import parse_settings
 from mimic.step import Job
@@ -116,9 +117,9 @@ def test_answers_are_kept_and_only_new_prompts_are_asked(
     job_of, monkeypatch, tmp_path, temperature
 ):
     asked = []
-    real = generate.GenerationRespondent.answers
+    real = GenerationRespondent.answers
     monkeypatch.setattr(
-        generate.GenerationRespondent,
+        GenerationRespondent,
         "answers",
         lambda self, prompts: asked.append(len(prompts)) or real(self, prompts),
     )
