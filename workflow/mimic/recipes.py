@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from mimic.conditioning import UNTOLD, Conditioning
+from mimic.conditioning_checks import check_conditioning
 from mimic.finetune.settings import DpoSettings, OrpoSettings, SftSettings, TrainingSettings
 from mimic.pairs.settings import PairsSettings
 from mimic.settings import Settings
@@ -105,34 +106,13 @@ class RecipeSettings(Settings):
 
     @model_validator(mode="after")
     def _conditioning_fits(self) -> RecipeSettings:
-        launches = {method: getattr(self, method).launch for method in self.methods}
-        answered = [data for data in self.data if data != "essays"]
         for conditioning in self.conditioning:
-            if conditioning in UNTOLD and answered:
-                raise ValueError(
-                    f"conditioning has {conditioning}, whose prompts hold no target, and data has "
-                    f"{answered[0]}, whose prompts hold answers that tell it; give one of them a "
-                    "recipe of its own"
-                )
-            if conditioning == "none" and self.null_adapters:
-                raise ValueError(
-                    f"conditioning has none and null_adapters is {self.null_adapters}, but a run "
-                    "that is told no target is as good as null already; give it a recipe of its "
-                    "own, with null_adapters 0"
-                )
-            for method, launch in launches.items():
-                if conditioning == "adapter" and launch.devices > 1:
-                    raise ValueError(
-                        f"conditioning has adapter and {method}.launch.devices is "
-                        f"{launch.devices}, but adapters of profiles are trained on one device, "
-                        "one after the other; set launch.devices to 1 and launch.config to single"
-                    )
-                if conditioning == "token" and launch.config.startswith("fsdp"):
-                    raise ValueError(
-                        f"conditioning has token and {method}.launch.config is {launch.config}, "
-                        "but embeddings of single tokens can't be trained where each device has "
-                        "a part of them; set launch.config to single or ddp"
-                    )
+            check_conditioning(
+                conditioning,
+                data=self.data,
+                null_adapters=self.null_adapters,
+                launches={method: getattr(self, method).launch for method in self.methods},
+            )
         return self
 
 

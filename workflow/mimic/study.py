@@ -13,6 +13,7 @@ import yaml
 from pydantic import Field, field_validator, model_validator
 
 from mimic.compute import ComputeSettings
+from mimic.conditioning_checks import NOT_ASKED
 from mimic.essays.settings import EssaysSettings
 from mimic.forms.settings import FormsSettings
 from mimic.gates.settings import GatesSettings
@@ -29,11 +30,6 @@ from mimic.writing.settings import WritingSettings
 DEFAULT_SETTINGS = Path("config/config.yaml")
 MODELS_FILE = Path("config/models.yaml")
 INSTRUMENTS = Path("config/instruments")
-
-# Contexts in which runs aren't asked, by how they are told their target. Without a target no
-# adapter is chosen, and an essay brings none along; without one in prompts all profiles answer
-# alike, and rows for the reliability of scales would be so many copies of a few.
-NOT_ASKED: dict[str, set[str]] = {"adapter": {"human"}, "none": {"sketches"}}
 
 
 class StudySettings(Settings):
