@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from mimic.compute import ComputeSettings, load_model, load_tokenizer
-from mimic.finetune import dpo, orpo, sft, watch
+from mimic.finetune import dpo, orpo, resume, sft, watch
 from mimic.pairs import conversations, preferences
 from mimic.target_tokens import add_embeddings
 from mimic.traits import TRAITS, Profile, balanced_profiles
@@ -194,31 +194,41 @@ def test_preferences_of_a_profile_are_those_whose_chosen_essay_has_it(trained, e
     assert len(list((job.out / "adapters").iterdir())) == 4
 
 
-def test_killed_between_adapters_it_trains_no_adapter_twice(
-    trained, essays_of, monkeypatch, capsys
+@pytest.mark.parametrize("told_to_stop", [False, True])
+def test_ended_in_its_third_adapter_it_trains_no_whole_one_again(
+    trained, essays_of, monkeypatch, capsys, told_to_stop
 ):
     essays = essays_of(balanced_profiles(4), each=3)
-    settings = {"conditioning": "adapter", "profiles": 4, "steps": 2}
+    settings = {"conditioning": "adapter", "profiles": 4, "steps": 3}
     whole = trained("sft", essays, out="whole", **settings).out
     job = trained("sft", essays, **settings, train=False)
-    real, begun = sft._train, []
+    real, logged, begun = sft._train, watch.ShowProgress.on_log, []
 
     def killed_in_the_third(own, settings):
         begun.append(own.settings["profile"])
         found = real(own, settings)
-        # After it wrote an adapter, before all of it was there.
-        if len(begun) == 3:
+        # It wrote the adapter, and not yet all that belongs to it.
+        if len(begun) == 3 and not told_to_stop:
             raise KeyboardInterrupt
         return found
 
+    def told_in_the_third(self, args, state, control, logs=None, **kwargs):
+        logged(self, args, state, control, logs=logs, **kwargs)
+        if told_to_stop and len(begun) == 3 and state.global_step == 1:
+            signal.raise_signal(signal.SIGTERM)
+
     with monkeypatch.context() as patch:
         patch.setattr(sft, "_train", killed_in_the_third)
-        with pytest.raises(KeyboardInterrupt):
+        patch.setattr(watch.ShowProgress, "on_log", told_in_the_third)
+        patch.setattr(resume, "CHECKPOINT_EVERY_S", 0.0)
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
             sft.main(job)
+    assert len(begun) == 3
     capsys.readouterr()
     sft.main(job)
     said = capsys.readouterr().out
     assert [f"adapter {number} of 4" in said for number in (1, 2, 3, 4)] == [0, 0, 1, 1]
+    assert "going on from step-" in said
     names = sorted(path.relative_to(whole) for path in whole.rglob("*") if path.is_file())
     assert len(names) == 4 * 2 + 3
     for name in names:
