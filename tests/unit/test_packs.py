@@ -129,3 +129,12 @@ def test_packs_do_not_depend_on_what_lies_on_the_machine(study_of, tmp_path) -> 
     before = packs_of(study)
     corpus.write_text("#AUTHID,TEXT,cEXT,cNEU,cAGR,cCON,cOPN\n")
     assert packs_of(study) == before
+
+
+def test_a_run_with_an_adapter_for_each_profile_takes_longer(study_of) -> None:
+    finetune = {"methods": ["sft"], "seeds": [1, 2, 3], "conditioning": ["prompt", "adapter"]}
+    assert packs_of(study_of(finetune | {"pack": 2})) == {
+        "smollm2-sft-s1": ("smollm2-sft-s1", "smollm2-sft-s2"),
+        "smollm2-sft-adapter-s1": ("smollm2-sft-adapter-s1", "smollm2-sft-adapter-s2"),
+        "smollm2-sft-adapter-s3": ("smollm2-sft-adapter-s3", "smollm2-sft-s3"),
+    }

@@ -112,10 +112,17 @@ def training_of(study: Study, run: Run, lengths: Lengths, *, items: int) -> Trai
         kept, kept_back = PUBLISHED_SHARES[run.method]
     if run.withholds_profiles:
         kept *= 1 - len(withheld_profiles()) / len(ALL_PROFILES)
+    # Adapters of profiles are trained one after the other: as one training of all their steps.
+    adapters = study.adapted_profiles if run.conditioning == "adapter" else 1
+    if adapters > 1:
+        kept /= len(ALL_PROFILES)
     examples = max(1, round(len(lengths.tokens) * kept))
     if isinstance(settings, PreferenceSettings):
         examples *= run.pairs.rejected_per_chosen
         examples = min(examples, settings.pairs or examples)
+    examples *= adapters
+    if settings.steps is not None:
+        settings = settings.model_copy(update={"steps": settings.steps * adapters})
     prompt = PROMPT_TOKENS
     if run.data != "essays":
         prompt += ITEM_TOKENS * items // 2
