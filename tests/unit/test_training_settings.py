@@ -28,6 +28,16 @@ def test_epochs_stand_in_for_the_default_number_of_steps():
             "attention flash_attention_2 computes in 16 bits alone; set precision or autocast",
         ),
         (SftSettings, {"packing": True, "length_sorted": True}, "set length_sorted to false"),
+        (
+            DpoSettings,
+            {
+                "precompute_reference": True,
+                "accumulation": 2,
+                "launch": {"config": "fsdp2_lora", "devices": 2},
+            },
+            "launch.config fsdp2_lora, but TRL computes it before the devices have their parts of "
+            "the model; set precompute_reference to false",
+        ),
         (DpoSettings, {"quantisation": "int8"}, "Input should be 'none' or 'nf4'"),
     ],
 )

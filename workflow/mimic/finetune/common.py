@@ -29,6 +29,7 @@ from mimic.finetune.processes import (
 )
 from mimic.finetune.rows import Limits, read_rows
 from mimic.finetune.settings import PreferenceSettings, TrainingSettings
+from mimic.finetune.shards import bring_scales, keep_precision, write_adapter
 from mimic.finetune.watch import EVAL, Evaluate, Figures, ShowProgress, means, tensorboard
 from mimic.step import Job
 from mimic.target_tokens import add_embeddings
@@ -135,7 +136,7 @@ def load_frozen(folder: Path, settings: TrainingSettings) -> PreTrainedModel:
             # None of the devices that share a model could hold it whole.
             "device_map": {"": "cpu" if fsdp_version() else str(PartialState().device)},
         }
-    return transformers.AutoModelForCausalLM.from_pretrained(
+    model = transformers.AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=dtype,
         attn_implementation=settings.attention,
@@ -143,6 +144,9 @@ def load_frozen(folder: Path, settings: TrainingSettings) -> PreTrainedModel:
         use_safetensors=True,
         **quantised,
     )
+    if quantised and fsdp_version():
+        bring_scales(model, PartialState().device)
+    return model
 
 
 def check_device(settings: TrainingSettings, compute: ComputeSettings, *, method: str) -> None:
@@ -244,11 +248,12 @@ def train(
     figures
         Computes the figures of the validation essays.
     """
-    if not trainer.is_fsdp_enabled:
-        # TRL makes a quantised model's adapter bfloat16, in which small updates are rounded away.
-        for weight in trainer.model.parameters():
-            if weight.requires_grad:
-                weight.data = weight.data.float()
+    # TRL makes a quantised model's adapter bfloat16, in which small updates are rounded away.
+    for weight in trainer.model.parameters():
+        if weight.requires_grad:
+            weight.data = weight.data.float()
+    if fsdp_version() == 1:
+        keep_precision(trainer, getattr(torch, settings.precision))
     head = trainer.model.get_output_embeddings()
     if isinstance(head, TrainableTokensWrapper):
         # TRL's losses read it, and PEFT's wrapper of tied embeddings hands on the weight alone.
@@ -316,6 +321,9 @@ def _column(name: str) -> str:
 def save_adapter(job: Job, trainer: Trainer) -> None:
     """Save the adapter as safetensors, without a path of this machine in its configuration."""
     trainer.model.peft_config["default"].base_model_name_or_path = job.settings["run"]["model"]
+    if trainer.is_fsdp_enabled:
+        write_adapter(trainer, job.out)
+        return
     trainer.model.save_pretrained(
         job.out,
         safe_serialization=True,

@@ -85,7 +85,8 @@ def log_probabilities(
         start = len(_tokens(tokenizer, prompt, generation=True))
         tokens = _tokens(tokenizer, [*prompt, *completion], generation=False)[:max_length]
         ids = torch.tensor([tokens], device=trainer.args.device)
-        with torch.inference_mode(), trainer.accelerator.autocast():
+        # In inference mode FSDP would make buffers that its training can't use afterwards.
+        with torch.no_grad(), trainer.accelerator.autocast():
             logits = model(input_ids=ids, use_cache=False).logits[0, :-1]
             chosen = _chosen(logits, ids[0, 1:])
         sums.append(float(chosen[start - 1 :].sum()))

@@ -20,7 +20,15 @@ from typing import TYPE_CHECKING
 from transformers import TrainerCallback
 
 from mimic.files import make_shared_folder
-from mimic.finetune.processes import any_process, from_main, is_main, tell, wait_for_all
+from mimic.finetune.processes import (
+    any_process,
+    from_main,
+    fsdp_version,
+    is_main,
+    tell,
+    wait_for_all,
+)
+from mimic.finetune.shards import load_part, save_part
 from mimic.step import Job
 
 if TYPE_CHECKING:
@@ -37,8 +45,8 @@ _WRITTEN, _WHOLE = "checkpoint-", "step-"
 class Checkpoints(TrainerCallback):
     """Saves now and then, and saves and stops behind the step in which a signal came."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, begun: Path | None) -> None:
+        self.folder, self.begun = folder, begun
         self.received = False
         self.saved_s = time.monotonic()
 
@@ -56,6 +64,11 @@ class Checkpoints(TrainerCallback):
             for number, handler in former.items():
                 signal.signal(number, handler)
 
+    def on_train_begin(self, args, state, control, model=None, optimizer=None, **kwargs):  # type: ignore[no-untyped-def]
+        """Load what transformers doesn't."""
+        if self.begun is not None and fsdp_version() == 1:
+            load_part(model, optimizer, self.begun)
+
     def on_step_end(self, args, state, control, **kwargs):  # type: ignore[no-untyped-def]
         """Ask the trainer for a checkpoint, and for an end."""
         due = is_main() and time.monotonic() - self.saved_s >= CHECKPOINT_EVERY_S
@@ -65,11 +78,13 @@ class Checkpoints(TrainerCallback):
             control.should_save |= due or stop
             control.should_training_stop |= stop
 
-    def on_save(self, args, state, control, **kwargs):  # type: ignore[no-untyped-def]
+    def on_save(self, args, state, control, model=None, optimizer=None, **kwargs):  # type: ignore[no-untyped-def]
         """Give a checkpoint that all processes have written its final name; remove the former."""
+        written = self.folder / f"{_WRITTEN}{state.global_step}"
+        if fsdp_version() == 1:
+            save_part(model, optimizer, written)
         wait_for_all()
         if is_main():
-            written = self.folder / f"{_WRITTEN}{state.global_step}"
             sync(written)
             written.rename(self.folder / f"{_WHOLE}{state.global_step}")
             _remove_all_but(self.folder, last_checkpoint(self.folder))
@@ -86,7 +101,7 @@ def train(job: Job, trainer: Trainer, checkpoint: Path | None) -> None:
         With the status `UNFINISHED`, once a signal came and a checkpoint was saved.
     """
     assert job.unfinished is not None  # every job that the runner starts has it
-    checkpoints = Checkpoints(job.unfinished)
+    checkpoints = Checkpoints(job.unfinished, begun=checkpoint)
     trainer.add_callback(checkpoints)
     with checkpoints.listening():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

@@ -232,6 +232,16 @@ class DpoSettings(PreferenceSettings):
         "instead of in every step. Saves time where pairs are seen more than once.",
     )
 
+    @model_validator(mode="after")
+    def _reference_of_shared_weights(self) -> DpoSettings:
+        if self.precompute_reference and self.launch.config.startswith("fsdp"):
+            raise ValueError(
+                f"precompute_reference is true and launch.config {self.launch.config}, but TRL "
+                "computes it before the devices have their parts of the model; set "
+                "precompute_reference to false"
+            )
+        return self
+
 
 class OrpoSettings(PreferenceSettings):
     """Odds ratio preference optimisation."""

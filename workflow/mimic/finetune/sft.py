@@ -15,7 +15,7 @@ from mimic.finetune.common import (
 from mimic.finetune.learning import LearningCheck, log_probabilities, loss_check
 from mimic.finetune.memory import out_of_memory_in_words
 from mimic.finetune.order import InSteps
-from mimic.finetune.packing import check_packing
+from mimic.finetune.packing import CheckPacking
 from mimic.finetune.processes import tell
 from mimic.finetune.settings import SftSettings
 from mimic.finetune.watch import Figures
@@ -47,7 +47,7 @@ def _train(job: Job, settings: SftSettings) -> Examined:
         ),
     )
     if settings.packing:
-        check_packing(trainer, settings)
+        trainer.add_callback(CheckPacking(trainer, settings))
 
     def figures() -> Figures:
         found = log_probabilities(
