@@ -168,14 +168,13 @@ def answers_of(model, adapter):
         return tuned(input_ids=torch.arange(20, 60)[None]).logits.numpy()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("config", "changes", "rtol"),
     [
         # float32: two processes add a step's gradients in another order than one does.
-        ("fsdp2_lora", {}, 1e-4),
+        pytest.param("fsdp2_lora", {}, 1e-4, marks=pytest.mark.slow),
         # bfloat16: what is computed again in the backward pass is rounded, as is a gradient.
-        ("fsdp1_qlora", QLORA, 2e-2),
+        pytest.param("fsdp1_qlora", QLORA, 2e-2, marks=pytest.mark.slowest),
     ],
 )
 def test_a_model_in_parts_is_trained_as_a_whole_one(
