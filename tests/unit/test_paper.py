@@ -69,3 +69,11 @@ def test_every_model_is_named_with_a_revision(study: Study) -> None:
     for name, model in study.models.items():
         if name != "gpt-3.5":
             assert len(model.source.revision) == 40
+
+
+def test_no_attention_is_asked_of_gemma_2_that_it_cannot_have(study: Study) -> None:
+    # It caps its scores, which sdpa can't.
+    assert study.settings.compute.attention == "eager"
+    for run in study.runs.values():
+        if run.training is not None and run.model.startswith("gemma-2"):
+            assert run.training.attention in ("eager", "flash_attention_2")
