@@ -167,6 +167,7 @@ def adapters(tiny_adapter, tmp_path):
     return folder / "manifest.json"
 
 
+@pytest.mark.slow
 def test_each_profile_is_answered_and_written_for_with_its_own_adapter(
     results_of, adapters, tiny_adapter
 ):

@@ -76,7 +76,9 @@ def trained(make_job, tiny_model):
     return make
 
 
-@pytest.mark.parametrize("method", ["sft", "dpo", pytest.param("orpo", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "method", ["sft", *(pytest.param(m, marks=pytest.mark.slow) for m in ("dpo", "orpo"))]
+)
 def test_the_embeddings_of_the_target_tokens_are_trained_and_saved_alone(
     trained, essays_of, tiny_model, method
 ):
@@ -102,6 +104,7 @@ def test_the_embeddings_of_the_target_tokens_are_trained_and_saved_alone(
     assert torch.equal(weight[ids], rows)
 
 
+@pytest.mark.slow
 def test_a_training_of_target_tokens_goes_on_with_the_same_bytes(
     trained, essays_of, monkeypatch, capsys
 ):
@@ -144,6 +147,7 @@ def test_the_reference_of_target_tokens_are_their_words(trained, essays_of):
     assert log["loss"][0] == pytest.approx(0.6931, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_each_profile_gets_an_adapter_of_its_own_essays(trained, essays_of, capsys):
     profiles = balanced_profiles(4)
     essays = essays_of(balanced_profiles(16), each=3)
@@ -177,7 +181,8 @@ def test_each_profile_gets_an_adapter_of_its_own_essays(trained, essays_of, caps
     assert (again.out / name).read_bytes() == (job.out / name).read_bytes()
 
 
-@pytest.mark.parametrize("method", ["dpo", pytest.param("orpo", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["dpo", "orpo"])
 def test_preferences_of_a_profile_are_those_whose_chosen_essay_has_it(trained, essays_of, method):
     job = trained(
         method,
@@ -194,7 +199,7 @@ def test_preferences_of_a_profile_are_those_whose_chosen_essay_has_it(trained, e
     assert len(list((job.out / "adapters").iterdir())) == 4
 
 
-@pytest.mark.parametrize("told_to_stop", [False, True])
+@pytest.mark.parametrize("told_to_stop", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_ended_in_its_third_adapter_it_trains_no_whole_one_again(
     trained, essays_of, monkeypatch, capsys, told_to_stop
 ):

@@ -13,7 +13,9 @@ from mimic.finetune import dpo, orpo, resume, sft, watch
 METHODS = {"sft": sft, "dpo": dpo, "orpo": orpo}
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method", ["sft", *(pytest.param(m, marks=pytest.mark.slow) for m in ("dpo", "orpo"))]
+)
 def test_a_method_learns_and_writes_an_adapter_that_loads(train, tiny_model, method):
     strong = {} if method == "sft" else {"pairs": 4, "checked_pairs": 4, "beta": 5.0}
     folder = train(method, out="a", steps=16, **strong)

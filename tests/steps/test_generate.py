@@ -112,7 +112,7 @@ def test_the_same_settings_give_the_same_bytes_and_a_temperature_is_seeded(job_o
     assert sampled == the_same != other
 
 
-@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("temperature", [0.0, pytest.param(1.0, marks=pytest.mark.slow)])
 def test_answers_are_kept_and_only_new_prompts_are_asked(
     job_of, monkeypatch, tmp_path, temperature
 ):

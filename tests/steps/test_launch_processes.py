@@ -125,7 +125,9 @@ def test_processes_of_one_group_meet_beside_another_job(on_two: Runner, made_up:
     assert all("process 0 is here" in words and "process 1" not in words for words in said)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGUSR1, marks=pytest.mark.slow)]
+)
 def test_a_signal_reaches_each_process_and_each_may_save(
     on_two: Runner, made_up: Any, number: signal.Signals
 ) -> None:

@@ -11,12 +11,8 @@ from safetensors.torch import load_file
 from mimic.files import write_jsonl
 from mimic.finetune import dpo, orpo, resume, sft
 
-# What holds for each method is tested for each in the slow tests.
-METHODS = (
-    "sft",
-    pytest.param("dpo", marks=pytest.mark.slow),
-    pytest.param("orpo", marks=pytest.mark.slow),
-)
+pytestmark = pytest.mark.slow
+METHODS = ("sft", "dpo", "orpo")
 OUTPUTS = ("adapter_model.safetensors", "training_log.csv", "learning.json")
 
 
@@ -37,8 +33,8 @@ BATCH_TOLERANCE = 1e-4
     ("method", "size"),
     [
         ("sft", 8),
-        pytest.param("dpo", 4, marks=pytest.mark.slow),
-        pytest.param("orpo", 4, marks=pytest.mark.slow),
+        ("dpo", 4),
+        ("orpo", 4),
     ],
 )
 def test_one_large_batch_is_as_many_of_one_accumulated(train, method, size):
@@ -114,7 +110,7 @@ def test_a_model_in_four_bits_trains_and_keeps_an_exact_adapter(train, method):
     "options",
     [
         {"precision": "bfloat16"},
-        pytest.param({"autocast": "bfloat16"}, marks=pytest.mark.slow),
+        {"autocast": "bfloat16"},
     ],
 )
 def test_sixteen_bits_give_nearly_the_same_losses(train, options):
@@ -151,7 +147,6 @@ def test_a_precomputed_reference_is_found_by_a_later_attempt(job_of, monkeypatch
     assert (job.out / "adapter_model.safetensors").read_bytes() == former
 
 
-@pytest.mark.slow
 def test_sorted_by_length_less_is_padded(job_of, monkeypatch):
     padding = {True: [], False: []}
     original = sft.SFTTrainer.compute_loss
@@ -174,7 +169,6 @@ def test_sorted_by_length_less_is_padded(job_of, monkeypatch):
     assert sum(padding[True]) < 0.5 * sum(padding[False])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("method", ["sft", "dpo", "orpo"])
 def test_sorted_by_length_it_goes_on_in_the_same_order(job_of, train, monkeypatch, method):
     # Eight examples in batches of two: step 6 is in the second epoch.
@@ -206,7 +200,7 @@ def test_the_loss_can_be_on_the_prompt_too(train):
     assert essay != both
 
 
-@pytest.mark.parametrize("attention", ["sdpa", pytest.param("eager", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
 def test_packed_essays_see_themselves_alone(train, attention):
     # All eight essays in one step, in rows of their own or packed: the same mean over tokens.
     options = {"steps": 1, "learning_rate": 1e-9, "attention": attention, "max_length": 256}
@@ -229,7 +223,6 @@ def test_packing_is_refused_where_essays_would_see_each_other(train, monkeypatch
         train("sft", out="a", steps=1, packing=True)
 
 
-@pytest.mark.slow
 def test_dropout_of_the_adapter_counts_in_every_method(train):
     for method in ("sft", "dpo", "orpo"):
         plain = log_of(train(method, out=f"{method}-plain", steps=2))

@@ -66,6 +66,7 @@ def test_planted_signal_is_found():
     assert figure["mean_accuracy"]["value"] > 0.9
 
 
+@pytest.mark.slow
 def test_random_labels_are_at_chance_under_nesting_though_not_for_the_winner():
     settings = JudgeSettings(features=("minilm",), c_values=(0.1, 100.0), folds=4)
     nested, areas, winners = [], [], []
