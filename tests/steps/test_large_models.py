@@ -145,7 +145,7 @@ def told_to_stop_and_started_again(job, config):
     """Train in two processes, with a stop in between; the checkpoint that it went on from."""
     process = launch(job, "sft", config=config, paths=(SHARING,))
     for line in process.stdout:
-        if "sft step 1 of" in line:
+        if "'loss'" in line:
             break
     os.killpg(process.pid, signal.SIGUSR1)
     said, _ = process.communicate(timeout=400)
