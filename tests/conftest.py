@@ -57,27 +57,10 @@ def metaspace_tokenizer() -> Any:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory, smollm2_tokenizer: Any) -> Path:
     """The manifest of a tiny randomly initialised Llama with the real tokenizer."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from tiny_llama import save_tiny
 
     folder = tmp_path_factory.mktemp("tiny")
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        vocab_size=len(smollm2_tokenizer),
-        tie_word_embeddings=True,
-        # Wide enough that probabilities differ between prompts.
-        initializer_range=0.3,
-        bos_token_id=1,
-        eos_token_id=2,
-        pad_token_id=2,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
-    smollm2_tokenizer.save_pretrained(folder)
+    save_tiny(folder, smollm2_tokenizer)
     (folder / "manifest.json").write_text("{}")
     return folder / "manifest.json"
 

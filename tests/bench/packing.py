@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(PROJECT / "tests/workflow"))
+sys.path[:0] = [str(PROJECT / "tests/workflow"), str(PROJECT / "tests/unit")]
 
 from small_study import CONFIG, ROOT, SmallStudy  # noqa: E402
+from tiny_llama import save_tiny  # noqa: E402
 
 STEPS = {"tiny": 20, "smollm2": 6}
 SEEDS = (1, 2)
@@ -48,9 +49,8 @@ def main() -> None:
 
 def tiny(folder: Path) -> Path:
     """The folder of a tiny model with the tokenizer of the embedded one."""
-    import torch
     import yaml
-    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+    from transformers import AutoTokenizer
 
     from mimic.models.fetch import gguf_path
     from mimic.models.settings import ModelSettings
@@ -58,21 +58,7 @@ def tiny(folder: Path) -> Path:
     entry = yaml.safe_load((PROJECT / "config/models.yaml").read_text())["smollm2"]
     path = gguf_path(ModelSettings(**entry).source)
     tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        vocab_size=len(tokenizer),
-        tie_word_embeddings=True,
-        bos_token_id=1,
-        eos_token_id=2,
-        pad_token_id=2,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder / "tiny")
-    tokenizer.save_pretrained(folder / "tiny")
+    save_tiny(folder / "tiny", tokenizer)
     return folder / "tiny"
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from json_server import JsonServer, Reply
 
 KEY = "sk-test-fedcba9876543210"
 VARIABLE = "TEST_CHAT_KEY"
 MODEL = "gpt-test-0125"
-# Status, headers and body of an answer.
-Reply = tuple[int, dict[str, str], Any]
 
 NOT_FOUND = {
     "error": {
@@ -31,7 +29,7 @@ def completion(content: str | None, model: str = MODEL) -> dict[str, Any]:
     return {"id": "chatcmpl-1", "object": "chat.completion", "model": model, "choices": choices}
 
 
-class ChatServer:
+class ChatServer(JsonServer):
     """Answers at ``url``; ``asked`` holds the body of each request, ``keys`` their keys.
 
     Parameters
@@ -47,41 +45,12 @@ class ChatServer:
         self.keys: set[str] = set()
         self._lock = threading.Lock()
 
-    def __enter__(self) -> ChatServer:
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                with outer._lock:
-                    outer.asked.append(body)
-                    outer.paths.add(self.path)
-                    outer.keys.add(self.headers["Authorization"])
-                status, headers, answer = outer.reply(body) or (200, {}, completion(said(body)))
-                content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._server.block_on_close = False
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/v1"
+    def answered(self, path: str, key: str, body: dict[str, Any]) -> Reply:
+        with self._lock:
+            self.asked.append(body)
+            self.paths.add(path)
+            self.keys.add(key)
+        return self.reply(body) or (200, {}, completion(said(body)))
 
     def source(self, **more: Any) -> dict[str, Any]:
         """Settings of the model's source."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import Counter
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from json_server import JsonServer, Reply
+
 KEY = "sk-test-0123456789abcdef"
-# Status, headers and body of an answer.
-Reply = tuple[int, dict[str, str], Any]
 
 
 def verdict(text: str) -> Any:
@@ -25,7 +23,7 @@ def verdict(text: str) -> Any:
     }
 
 
-class ModerationServer:
+class ModerationServer(JsonServer):
     """Answers at ``url``; ``sent`` counts how often each text came.
 
     Parameters
@@ -40,52 +38,12 @@ class ModerationServer:
         self.asked: list[dict[str, Any]] = []
         self._lock = threading.Lock()
 
-    def __enter__(self) -> ModerationServer:
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                with outer._lock:
-                    outer.sent[body["input"]] += 1
-                    outer.asked.append(
-                        {
-                            "path": self.path,
-                            "model": body["model"],
-                            "authorization": self.headers["Authorization"],
-                        }
-                    )
-                    number = len(outer.asked)
-                status, headers, answer = outer.reply(number, body["input"]) or (
-                    200,
-                    {},
-                    verdict(body["input"]),
-                )
-                content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        # A request that is never answered doesn't keep the test from ending.
-        self._server.daemon_threads = True
-        self._server.block_on_close = False
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/v1"
+    def answered(self, path: str, key: str, body: dict[str, Any]) -> Reply:
+        with self._lock:
+            self.sent[body["input"]] += 1
+            self.asked.append({"path": path, "model": body["model"], "authorization": key})
+            number = len(self.asked)
+        return self.reply(number, body["input"]) or (200, {}, verdict(body["input"]))
 
     def settings(self, **more: Any) -> dict[str, Any]:
         """Settings of the essays with this API as filter."""

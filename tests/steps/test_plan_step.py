@@ -11,24 +11,13 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from plan_models import TINY_MODEL
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from mimic.plan.activations import passes
-from mimic.plan.architecture import Architecture
 from mimic.plan.workload import Adapter, Training
 
-# The shape of the tiny model.
-SHAPE = Architecture(
-    layers=2,
-    hidden_size=32,
-    intermediate_size=64,
-    heads=4,
-    key_value_heads=2,
-    head_dim=8,
-    vocabulary=49152,
-    tied_embeddings=True,
-)
 LENGTH = 64
 
 
@@ -122,7 +111,7 @@ def test_a_step_holds_what_the_plan_says(
         precision=precision,
         checkpointing=False,
     )
-    planned = passes(SHAPE, training, on_gpu=False)
+    planned = passes(TINY_MODEL, training, on_gpu=False)
     assert len(steps) == 2
     assert planned.kept + planned.working == pytest.approx(max(steps), rel=0.05)
 

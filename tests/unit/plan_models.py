@@ -7,6 +7,17 @@ from typing import Any
 from mimic.plan.architecture import Architecture
 from mimic.plan.workload import Adapter, Training
 
+# That of the fixture `tiny_model`.
+TINY_MODEL = Architecture(
+    layers=2,
+    hidden_size=32,
+    intermediate_size=64,
+    heads=4,
+    key_value_heads=2,
+    head_dim=8,
+    vocabulary=49152,
+    tied_embeddings=True,
+)
 SMOLLM2 = Architecture(
     layers=30,
     hidden_size=576,

@@ -5,21 +5,10 @@ import doctest
 import gpu_figures
 import pytest
 from gpu_figures import Case, Measured, flops_a_token, tokens_a_second, utilisation
+from plan_models import LLAMA_3_8B
 
-from mimic.plan.architecture import Architecture
 from mimic.plan.workload import Adapter
 
-# Llama 3.1 8B, whose operations follow from its published shape.
-LLAMA = Architecture(
-    layers=32,
-    hidden_size=4096,
-    intermediate_size=14336,
-    heads=32,
-    key_value_heads=8,
-    head_dim=128,
-    vocabulary=128256,
-    tied_embeddings=False,
-)
 SFT = Case(method="sft", quantisation="none", length=2048)
 
 
@@ -30,18 +19,18 @@ def test_the_documented_example():
 def test_operations_are_those_of_the_formula():
     # 7.505·10⁹ parameters that tokens are multiplied with: 8.030·10⁹ without the embedding's.
     multiplied = 8.030261248e9 - 128256 * 4096 - 65 * 4096
-    assert LLAMA.multiplied_parameters == multiplied
+    assert LLAMA_3_8B.multiplied_parameters == multiplied
     # PaLM's for a model of which all is trained: 6 N + 12 L H Q T.
     attention = 12 * 32 * 32 * 128 * 2048
-    found = flops_a_token(LLAMA, SFT, adapter=0)
+    found = flops_a_token(LLAMA_3_8B, SFT, adapter=0)
     assert found == 4 * multiplied + attention
     # An adapter's weights have gradients of their own.
-    assert flops_a_token(LLAMA, SFT, adapter=10**6) == found + 6e6
+    assert flops_a_token(LLAMA_3_8B, SFT, adapter=10**6) == found + 6e6
     # DPO: one more pass forwards; essays that share a row don't see each other.
     dpo = Case(method="dpo", quantisation="none", length=2048)
-    assert flops_a_token(LLAMA, dpo, adapter=0) == 6 * multiplied + attention * 4 / 3
+    assert flops_a_token(LLAMA_3_8B, dpo, adapter=0) == 6 * multiplied + attention * 4 / 3
     packed = Case(method="sft", quantisation="none", length=2048, essays_a_row=4)
-    assert flops_a_token(LLAMA, packed, adapter=0) == 4 * multiplied + attention / 4
+    assert flops_a_token(LLAMA_3_8B, packed, adapter=0) == 4 * multiplied + attention / 4
 
 
 def test_speed_leaves_out_the_first_steps():
@@ -64,10 +53,10 @@ def test_planned_memory_is_that_of_tensors():
 
     def planned(quantisation):
         short = Case(method="sft", quantisation=quantisation, length=64, batch_size=1)
-        return gpu_figures.planned_bytes(LLAMA, short, adapter)
+        return gpu_figures.planned_bytes(LLAMA_3_8B, short, adapter)
 
     # The weights, and three float32 numbers beside each of the adapter.
-    least = LLAMA.parameters * 2 + adapter.parameters(LLAMA) * 16
+    least = LLAMA_3_8B.parameters * 2 + adapter.parameters(LLAMA_3_8B) * 16
     assert least < planned("none") < 1.1 * least
     # Four bits for sixteen, but for embeddings, output layer, and what four bits add.
     assert 0.3 * planned("none") < planned("nf4") < 0.5 * planned("none")
