@@ -49,6 +49,30 @@ def test_published_interval_of_the_consistency() -> None:
     assert (found.value, found.low, found.high) == pytest.approx((0.7656, 0.6005, 0.8759), abs=5e-5)
 
 
+def test_mcgraw_and_wong_published_example() -> None:
+    # McGraw & Wong 1996: the second rating is always the first and two more. The reference of the
+    # function icc in the R package rel cites both figures.
+    found = icc(np.array([[2, 4], [4, 6], [6, 8]], dtype=float))
+    assert found.consistency_average.value == pytest.approx(1)
+    assert found.agreement_single.value == pytest.approx(0.67, abs=0.005)
+
+
+def test_published_intervals_of_mcgraw_and_wong_for_shrout_and_fleiss_data() -> None:
+    # As the reference of the function icc in the R package DescToolsX prints them; ICC(A,1),
+    # ICC(A,k), ICC(C,k).
+    for estimate, published in zip(
+        icc(SHROUT_FLEISS),
+        [
+            (0.2897638, 0.01878651, 0.7610844),
+            (0.6200505, 0.07113682, 0.9272320),
+            (0.9093155, 0.67567471, 0.9858917),
+        ],
+        strict=True,
+    ):
+        found = (estimate.value, estimate.low, estimate.high)
+        assert found == pytest.approx(published, abs=5e-8)
+
+
 def test_interval_of_the_agreement_in_shrout_and_fleiss_own_notation() -> None:
     n, k = SHROUT_FLEISS.shape
     bms, jms, ems = mean_squares(SHROUT_FLEISS)
