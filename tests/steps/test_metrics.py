@@ -186,7 +186,9 @@ def test_a_run_and_its_base_in_one_study(files: dict[str, Path], tmp_path: Path)
     shares = {"questionnaire": {"none": 0.0625, "own": 0.0625}, "texts": 0.125}
     assert baselines["constant_profile"] == shares
     against = run["questionnaire"]["own"]["against_base"]
-    assert against["exact_match"] == {"difference": 0.0, "p_value": 1.0}
+    matched = [one["questionnaire"]["own"]["exact_match"]["value"] for one in (run, base)]
+    assert against["exact_match"]["difference"] == pytest.approx(matched[0] - matched[1])
+    assert against["exact_match"]["p_value"] > 0.5
     assert against["noise_to_signal"]["difference"] < 0
     assert against["noise_to_signal"]["p_value"] <= 0.01
     assert run["texts"]["against_base"] == {"exact_match": {"difference": 0.0, "p_value": 1.0}}
@@ -324,8 +326,8 @@ def test_a_run_that_is_told_no_target_is_at_chance_and_has_no_icc(
     pd.concat(alike).to_parquet(files["run"])
     figures = run_step(files, tmp_path / "metrics", method="sft", conditioning="none")
     found = figures["questionnaire"]["none"]
-    # All answers are those of one profile: one of the 16 that are asked for.
-    assert found["exact_match"]["value"] == 1 / 16
+    # Every form names one profile for all, which is at most one of the 16 that are asked for.
+    assert 0 < found["exact_match"]["value"] <= 1 / 16
     assert found["exact_match"]["p_value"] == 1
     for key in ("icc", "icc_within"):
         for estimates in found[key].values():

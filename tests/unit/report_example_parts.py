@@ -149,6 +149,8 @@ def coherence(accuracy: float, observed: float, *, flat: bool) -> dict[str, Any]
         "independent": accuracy**5,
         "correlations": raw,
         "residual_correlations": residual,
+        "congruence": None if flat else 0.12,
+        "residual_congruence": None if flat else 0.71,
     }
 
 

@@ -195,9 +195,24 @@ def test_cuts_by_norms_and_by_number(tmp_path):
     assert cuts(with_median, "norms")["neuroticism"] == 2.75
 
 
+def test_norms_of_the_mini_ipip_are_those_of_its_items_among_the_markers():
+    # Both are of the same people; a scale of four of ten items comes near to the scale of ten.
+    markers, mini = (load(name).norms for name in ("ipip_bffm_50", "mini_ipip"))
+    assert markers is not None
+    assert mini is not None
+    assert markers.n == mini.n == 603322
+    for trait in TRAITS:
+        four, ten = mini.traits[trait], markers.traits[trait]
+        assert abs(four.mean - ten.mean) < 0.2
+        # Fewer items of the same kind spread more.
+        assert ten.sd < four.sd < 1.3 * ten.sd
+    # Emotional stability, 3.0646 and 2.9187 there, is turned.
+    assert (mini.traits["neuroticism"].mean, markers.traits["neuroticism"].mean) == (2.9354, 3.0813)
+
+
 def test_wrong_cuts_are_refused():
-    with pytest.raises(ValueError, match="Mini-IPIP has no norms to cut at; take the number 3.0"):
-        cuts(load("mini_ipip"), "norms")
+    with pytest.raises(ValueError, match="has no norms to cut at; take the number 3.0"):
+        cuts(load("mini_ipip_10"), "norms")
     with pytest.raises(ValueError, match="'median' is no cut; allowed are 'norms' and a number"):
         cuts(load("ipip_neo_120"), "median")
     with pytest.raises(ValueError, match="cut 72.0 is outside of the scale"):

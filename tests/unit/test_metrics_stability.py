@@ -15,6 +15,7 @@ from mimic.metrics.questionnaire import questionnaire_figures
 from mimic.metrics.reliability import reliability_figures
 from mimic.metrics.resampling import Resampling
 from mimic.metrics.sensitivity import coherence_figures
+from mimic.stats.coherence import PEOPLE
 from mimic.stats.sensitivity import spread_of_present
 from mimic.stats.stability import spread
 from mimic.traits import TRAITS
@@ -102,6 +103,21 @@ def test_a_trait_of_one_item_has_no_spread_over_items() -> None:
     assert over_items["reduction"]["extraversion"] is None
     assert over_items["spread"]["openness"] > 0
     assert found["stability"]["traits"]["extraversion"]["spread"]["value"] > 0
+
+
+def test_residuals_that_follow_people_are_congruent_with_them() -> None:
+    answers = answers_of(noisy(strength=0.5, sd=0.1, seed=1))
+    profiles, forms, _ = answers.y.shape
+    drawn = np.random.default_rng(5).multivariate_normal(np.zeros(5), PEOPLE, (profiles, forms))
+    of_people = dataclasses.replace(answers, y=answers.y + 0.5 * drawn[..., answers.item_traits])
+    found = coherence_figures(of_people, cut=CUTS["3.0, as published"])
+    assert found["residual_congruence"] > 0.9
+    turned = np.array([1, 1, 1, 1, -1])[answers.item_traits]
+    opposed = dataclasses.replace(
+        answers, y=answers.y + 0.5 * (drawn[..., answers.item_traits] * turned)
+    )
+    found = coherence_figures(opposed, cut=CUTS["3.0, as published"])
+    assert found["residual_congruence"] < 0.6
 
 
 def test_sensitivity_holds_spread_and_signal_without_answers_of_low_mass() -> None:

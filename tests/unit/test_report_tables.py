@@ -163,8 +163,12 @@ def test_coherence_sets_observed_beside_the_product() -> None:
     study["runs"][2]["questionnaire"]["none"]["coherence"].update(observed=0.5, independent=0.25)
     study["runs"][1]["questionnaire"]["none"]["coherence"]["independent"] = 0.0
     table = tables_answers.coherence(study)
-    assert texts(row_of(table, "tiny-dpo-s1", "none"))[2:] == ["50.0 %", "25.0 %", "2.00"]
-    assert texts(row_of(table, "tiny-sft-s1", "none"))[-1] == "–"
+    row = texts(row_of(table, "tiny-dpo-s1", "none"))
+    assert row[2:] == ["50.0 %", "25.0 %", "2.00", "0.12", "0.71"]
+    assert texts(row_of(table, "tiny-sft-s1", "none"))[4] == "–"
+    flat = row_of(table, "tiny-orpo-s1", "none")
+    assert texts(flat)[-2:] == ["–", "–"]
+    assert note_of(table, flat[-1]) == "A trait does not vary."
     assert len(table.rows) == 8
 
 

@@ -9,6 +9,7 @@ import pytest
 import statsmodels.api as sm
 
 from mimic.stats.coherence import (
+    PEOPLE,
     congruence,
     togetherness,
     trait_correlations,
@@ -88,6 +89,20 @@ def test_congruence_of_known_matrices() -> None:
     # 0.8 · 0.4 / √(0.64 · (3 · 0.09 + 2 · 0.16 + 3 · 0.04 + 2 · 0.01))
     assert congruence(one, NORMS) == pytest.approx(0.32 / math.sqrt(0.64 * 0.73))
     assert math.isnan(congruence(np.eye(5), NORMS))
+
+
+def test_correlations_of_people_have_the_pattern_of_the_uncorrected_means() -> None:
+    # The same table's means before the correction, upper triangle row by row.
+    uncorrected = np.eye(5)
+    uncorrected[np.triu_indices(5, k=1)] = [
+        *(0.14, 0.31, 0.14, -0.12),
+        *(0.21, 0.31, -0.32),
+        *(0.18, -0.26),
+        -0.26,
+    ]
+    uncorrected = np.maximum(np.abs(uncorrected), np.abs(uncorrected.T)) * np.sign(PEOPLE)
+    assert congruence(uncorrected, PEOPLE) > 0.999
+    assert (np.linalg.eigvalsh(PEOPLE) > 0).all()
 
 
 @pytest.mark.parametrize(

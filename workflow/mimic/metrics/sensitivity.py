@@ -8,7 +8,13 @@ import numpy as np
 
 from mimic.metrics.answers import Answers
 from mimic.metrics.stability import by_trait, finite, signal_of
-from mimic.stats.coherence import togetherness, trait_correlations, trait_residuals
+from mimic.stats.coherence import (
+    PEOPLE,
+    congruence,
+    togetherness,
+    trait_correlations,
+    trait_residuals,
+)
 from mimic.stats.fidelity import auc, average_forms, trait_scores
 from mimic.stats.published import relative_reduction, sd_over_items, sd_over_profiles
 from mimic.stats.sensitivity import (
@@ -72,7 +78,7 @@ def published_figures(answers: Answers, base: Answers | None) -> dict[str, Any]:
 
 
 def coherence_figures(answers: Answers, *, cut: np.ndarray) -> dict[str, Any]:
-    """Whether a profile hangs together.
+    """Whether a profile hangs together, and whether its traits go together as people's do.
 
     Parameters
     ----------
@@ -91,6 +97,8 @@ def coherence_figures(answers: Answers, *, cut: np.ndarray) -> dict[str, Any]:
         "independent": float(together.independent),
         "correlations": [[finite(r) for r in row] for row in raw.tolist()],
         "residual_correlations": [[finite(r) for r in row] for row in residual.tolist()],
+        "congruence": finite(congruence(raw, PEOPLE)),
+        "residual_congruence": finite(congruence(residual, PEOPLE)),
     }
 
 
