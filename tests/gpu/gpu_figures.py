@@ -31,6 +31,8 @@ class Case:
         Tokens of each row.
     essays_a_row
         More than one with packing; each has its share of the row.
+    compiled
+        By torch.compile.
     """
 
     method: str
@@ -38,6 +40,7 @@ class Case:
     length: int
     attention: str = "sdpa"
     essays_a_row: int = 1
+    compiled: bool = False
     batch_size: int = 2
     steps: int = 10
 
@@ -68,7 +71,8 @@ class Case:
         """What a line of the table begins with."""
         weights = "bfloat16" if self.quantisation == "none" else self.quantisation
         packed = "packed" if self.packing else "single"
-        return (self.method, weights, self.attention, packed, str(self.length))
+        code = "compiled" if self.compiled else "plain"
+        return (self.method, weights, self.attention, packed, code, str(self.length))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,16 +163,16 @@ def planned_bytes(architecture: Architecture, case: Case, adapter: Adapter) -> f
 
 
 HEADER = (
-    f"{'method':7}{'weights':9}{'attention':18}{'rows':7}{'length':>7}"
+    f"{'method':7}{'weights':9}{'attention':18}{'rows':7}{'code':9}{'length':>7}"
     f"{'tokens/s':>10}{'MFU':>7}{'peak GB':>9}{'plan GB':>9}{'error':>8}"
 )
 
 
 def line(case: Case, *, speed: float, used: float | None, peak: float, planned: float) -> str:
     """A line of the table; a GB is 10⁹ bytes."""
-    method, weights, attention, packed, length = case.cells()
+    method, weights, attention, packed, code, length = case.cells()
     share = "–" if used is None else f"{used:.1%}"
     return (
-        f"{method:7}{weights:9}{attention:18}{packed:7}{length:>7}{speed:10.0f}{share:>7}"
+        f"{method:7}{weights:9}{attention:18}{packed:7}{code:9}{length:>7}{speed:10.0f}{share:>7}"
         f"{peak / 1e9:9.2f}{planned / 1e9:9.2f}{planned / peak - 1:+8.1%}"
     )

@@ -77,6 +77,7 @@ def settings_of(case: Case) -> dict[str, Any]:
         "quantisation": case.quantisation,
         "precision": "bfloat16",
         "attention": case.attention,
+        "compile": case.compiled,
         **({"packing": True} if case.packing else {}),
     }
 

@@ -1,5 +1,7 @@
 """Speed and memory of trainings on a GPU; `pytest tests/gpu` prints them as a table."""
 
+from itertools import product
+
 import pytest
 import torch
 import transformers
@@ -30,20 +32,18 @@ ADAPTER = Adapter(rank=bench.LORA["rank"], dropout=bench.LORA["dropout"])
 
 
 def cases():
-    for method in ("sft", "dpo", "orpo"):
-        for quantisation in ("none", "nf4"):
-            for length in (1024, 2048):
-                for attention in ("sdpa", "flash_attention_2"):
-                    for essays in (1, 4) if method == "sft" else (1,):
-                        case = Case(
-                            method=method,
-                            quantisation=quantisation,
-                            length=length,
-                            attention=attention,
-                            essays_a_row=essays,
-                        )
-                        marks = [flash] if attention == "flash_attention_2" else []
-                        yield pytest.param(case, id=str(case), marks=marks)
+    """Methods, weights and lengths with either attention; some also packed or compiled."""
+    kinds = product(("sft", "dpo", "orpo"), ("none", "nf4"), (1024, 2048))
+    for method, quantisation, length in kinds:
+        variants = [{}, {"attention": "flash_attention_2"}]
+        if method == "sft":
+            variants += [{**variant, "essays_a_row": 4} for variant in variants]
+        if quantisation == "none":
+            variants += [{"compiled": True}]
+        for variant in variants:
+            case = Case(method=method, quantisation=quantisation, length=length, **variant)
+            marks = [flash] if case.attention == "flash_attention_2" else []
+            yield pytest.param(case, id=str(case), marks=marks)
 
 
 @pytest.fixture(scope="module")
@@ -68,4 +68,7 @@ def test_memory_is_what_was_planned(case, smollm2, table, tmp_path):
     used = utilisation(speed, flops, gpu=torch.cuda.get_device_name())
     planned = planned_bytes(architecture, case, ADAPTER)
     table.append(line(case, speed=speed, used=used, peak=measured.peak_bytes, planned=planned))
-    assert abs(planned / measured.peak_bytes - 1) <= MOST_OFF
+    off = planned / measured.peak_bytes - 1
+    assert off >= -MOST_OFF
+    # The plan knows nothing of compiled code, which may keep less.
+    assert case.compiled or off <= MOST_OFF

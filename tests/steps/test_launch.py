@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 
@@ -103,15 +104,38 @@ def trainings_of(launcher):
     return [ranks[rank] for rank in sorted(ranks)]
 
 
-def test_started_by_hand_with_accelerate_it_trains_the_same(job_of):
+def by_accelerate(job, *options):
+    """Start a training by accelerate's own launcher."""
+    command = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch"]
+    command += ["--config_file", str(PROJECT / "config/accelerate/ddp.yaml")]
+    command += ["--num_processes", "2", *options, "-m", "mimic.finetune.sft", str(write_job(job))]
+    return subprocess.Popen(
+        command,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("machines", [1, 2])
+def test_started_by_hand_with_accelerate_it_trains_the_same(job_of, machines):
     options = {"steps": 2, "batch_size": 1, "accumulation": 2}
     launched, by_hand = (job_of("sft", out=out, **options) for out in ("launched", "by_hand"))
     end(launch(launched, "sft"))
-    command = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch"]
-    command += ["--config_file", str(PROJECT / "config/accelerate/ddp.yaml")]
-    command += ["--num_processes", "2", "-m", "mimic.finetune.sft", str(write_job(by_hand))]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
+    if machines == 1:
+        started = [by_accelerate(by_hand)]
+    else:
+        # Two launches of one process each, which meet as those of two machines do.
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        place = ["--main_process_ip", "127.0.0.1", "--main_process_port", str(port)]
+        started = [
+            by_accelerate(by_hand, "--num_machines", "2", "--machine_rank", str(rank), *place)
+            for rank in range(2)
+        ]
+    for process in started:
+        end(process)
     for name in OUTPUTS:
         assert (launched.out / name).read_bytes() == (by_hand.out / name).read_bytes(), name
 

@@ -1,12 +1,14 @@
 """What the settings of a training do, on a tiny random Llama."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch._dynamo.utils import counters
 
 from mimic.files import write_jsonl
 from mimic.finetune import dpo, orpo, resume, sft
@@ -88,6 +90,21 @@ def test_checkpointed_activations_give_the_same_training(train, method):
     kept, again = (train(method, out=str(on), steps=3, checkpointing=on) for on in (False, True))
     for name in OUTPUTS:
         assert (kept / name).read_bytes() == (again / name).read_bytes(), name
+
+
+@pytest.mark.slowest
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs g++")
+@pytest.mark.parametrize("method", METHODS)
+def test_a_compiled_model_trains_as_one_that_is_not(train, method):
+    plain = train(method, out="plain", steps=3)
+    torch.compiler.reset()
+    compiled = train(method, out="compiled", steps=3, compile=True)
+    assert counters["stats"]["unique_graphs"] > 0
+    np.testing.assert_allclose(log_of(compiled), log_of(plain), rtol=1e-4, atol=1e-5)
+    one, other = (load_file(folder / "adapter_model.safetensors") for folder in (plain, compiled))
+    assert set(one) == set(other)
+    for name, weight in one.items():
+        np.testing.assert_allclose(other[name], weight, rtol=0, atol=1e-3, err_msg=name)
 
 
 @pytest.mark.parametrize("method", METHODS)

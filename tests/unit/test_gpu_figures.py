@@ -67,7 +67,7 @@ def test_a_line_stands_below_its_header():
     line = gpu_figures.line(case, speed=12345.6, used=0.314, peak=2e9, planned=2.2e9)
     assert len(line) == len(gpu_figures.HEADER)
     assert line.split() == [
-        *("dpo", "nf4", "flash_attention_2", "single", "1024"),
+        *("dpo", "nf4", "flash_attention_2", "single", "plain", "1024"),
         *("12346", "31.4%", "2.00", "2.20", "+10.0%"),
     ]
     unknown = gpu_figures.line(case, speed=1.0, used=None, peak=2e9, planned=2e9)

@@ -202,6 +202,7 @@ def trainer_arguments(
         "gradient_checkpointing": settings.checkpointing,
         # What FSDP1 needs where some weights are frozen and quantised.
         "gradient_checkpointing_kwargs": {"use_reentrant": True} if fsdp_version() == 1 else None,
+        "torch_compile": settings.compile,
         "use_cpu": job.parse(ComputeSettings, "compute").device == "cpu",
         "dataloader_pin_memory": False,
         "disable_tqdm": True,

@@ -110,6 +110,12 @@ class TrainingSettings(Settings):
         description="Whether activations are computed again in the backward pass instead of kept: "
         "less memory, about a third more time.",
     )
+    compile: bool = Field(
+        False,
+        description="Whether torch.compile makes the model faster code of its own before the first "
+        "step, which takes a minute or more for each length of batch that is new; needs a C++ "
+        "compiler. Losses differ by rounding.",
+    )
     evaluations: int = Field(
         0,
         ge=0,
