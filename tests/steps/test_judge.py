@@ -112,6 +112,7 @@ def test_figure_has_what_the_report_reads(judge: Path):
     assert figure["reference_name"] == "composed reference"
     assert figure["masked"] is True
     assert figure["majority_accuracy"] == dict.fromkeys(TRAITS, 0.5)
+    assert figure["reference_majority_accuracy"] == dict.fromkeys(TRAITS, 0.5)
     for part, count in (("cross_validation", 64), ("reference", 32)):
         assert set(figure[part]) == {"accuracy", "mean_accuracy", "auc", "exact_match"}
         for estimate in [*figure[part]["accuracy"].values(), *figure[part]["auc"].values()]:

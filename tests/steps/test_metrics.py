@@ -92,6 +92,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
         "reference": {"mean_accuracy": accuracy},
         "reference_name": "composed reference",
         "majority_accuracy": dict.fromkeys(TRAITS, 0.5),
+        "reference_majority_accuracy": dict.fromkeys(TRAITS, 0.5),
     }
     write_json(judge / "figure.json", figure)
     check = {"check": "validation loss", "before": 3.1, "after": 2.9, "change": -0.2}

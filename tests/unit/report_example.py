@@ -45,6 +45,7 @@ def example_study(*, kind: str = "composed") -> dict[str, Any]:
             "reference": parts.reading(0.74, n=24),
             "reference_name": name,
             "majority_accuracy": dict.fromkeys(TRAITS, 0.52),
+            "reference_majority_accuracy": dict.fromkeys(TRAITS, 0.54),
             "deletion_control": {
                 "mean_accuracy": estimate(0.51, half=0.05, n=60, interval="cluster bootstrap")
             },

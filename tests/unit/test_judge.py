@@ -22,7 +22,7 @@ from mimic.judge.features import (
     inverse_document_frequency,
     weigh_terms,
 )
-from mimic.judge.figure import auc, mean_accuracy, reading_figure
+from mimic.judge.figure import auc, majority_accuracy, mean_accuracy, reading_figure
 from mimic.judge.saved import load_judge, make_judge, save_judge
 from mimic.judge.settings import JudgeSettings
 from mimic.traits import ALL_PROFILES, TRAITS, design_matrix
@@ -250,6 +250,36 @@ def test_mean_accuracy_interval_grows_with_clusters():
     grouped = mean_accuracy(hits, np.repeat(np.arange(20), 4), seed=1)
     assert grouped.value == alone.value == hits.mean()
     assert grouped.high - grouped.low > 1.5 * (alone.high - alone.low)  # type: ignore[operator]
+
+
+def test_mean_accuracy_interval_of_few_clusters_covers():
+    # 16 clusters of two essays that are alike: the share right of a cluster varies.
+    rng = np.random.default_rng(6)
+    covered = 0
+    for _ in range(300):
+        skill = rng.beta(6, 4, size=(16, 1, 1))
+        hits = (rng.random((16, 2, 5)) < skill).reshape(32, 5)
+        found = mean_accuracy(hits, np.repeat(np.arange(16), 2), seed=1)
+        covered += found.low <= 0.6 <= found.high  # type: ignore[operator]
+    assert 0.92 <= covered / 300 <= 0.98
+
+
+def test_a_judge_that_is_always_right_has_an_interval_of_its_clusters():
+    found = mean_accuracy(np.ones((32, 5), dtype=bool), np.repeat(np.arange(16), 2), seed=1)
+    assert (found.value, found.interval) == (1.0, "wilson of 16 clusters")
+    # Wilson's lower bound of 16 hits of 16: n / (n + z²).
+    assert found.low == pytest.approx(16 / (16 + 1.959964**2))
+
+
+def test_the_majority_label_of_one_role_is_guessed_in_another():
+    learned = np.zeros((10, 5), dtype=bool)
+    learned[:6, 0], learned[:5, 1] = True, True
+    read = np.zeros((4, 5), dtype=bool)
+    read[0, :2] = True
+    said = majority_accuracy(learned, read)
+    assert list(said) == list(TRAITS)
+    assert list(said.values()) == [0.25, 0.25, 1, 1, 1]
+    assert majority_accuracy(learned, learned)["openness"] == 0.6
 
 
 def test_platt_recovers_a_slope_and_never_turns_a_judge_round():

@@ -77,6 +77,23 @@ def test_constant_respondent(option: int) -> None:
     assert not any(found["stability"]["more_stable"].values())
 
 
+def test_answers_without_any_mass_count_as_the_middle_and_have_no_shares() -> None:
+    answers = answers_of(follows(2))
+    options, mass, y, raw = (
+        getattr(answers, name).copy() for name in ("options", "mass", "y", "raw")
+    )
+    options[0, 0, 0], mass[0, 0, 0], y[0, 0, 0], raw[0, 0, 0] = 0.0, 0.0, 3.0, 3.0
+    found = figures(dataclasses.replace(answers, options=options, mass=mass, y=y, raw=raw))
+    assert sum(found["agreement_share"]) == pytest.approx(1)
+    assert found["mass"]["share_below_half"] == pytest.approx(1 / mass.size)
+    nothing = dataclasses.replace(
+        answers, options=0 * options, mass=0 * mass, y=0 * y + 3, raw=0 * raw + 3
+    )
+    found = figures(nothing)
+    assert found["agreement_share"] is None
+    json.dumps(found, allow_nan=False)
+
+
 def test_random_respondent_is_within_chance() -> None:
     found = figures(answers_of(at_random(3), profiles=32))
     assert found["exact_match"]["p_value"] > 0.001
@@ -352,7 +369,9 @@ def test_checks_of_learning_mass_and_judge() -> None:
     judge: dict[str, Any] = {
         "reference_name": "composed reference",
         "reference": {"mean_accuracy": {"value": 0.6, "low": 0.52, "high": 0.7}},
-        "majority_accuracy": {"openness": 0.5, "neuroticism": 0.56},
+        "majority_accuracy": {"openness": 0.7, "neuroticism": 0.7},
+        # What counts is what the majority of E gets on the essays that the bounds are of.
+        "reference_majority_accuracy": {"openness": 0.5, "neuroticism": 0.56},
     }
     assert judge_check(judge)["passed"] is False
     judge["reference"]["mean_accuracy"]["low"] = 0.54

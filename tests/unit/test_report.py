@@ -211,9 +211,9 @@ def test_answer_names_the_strong_run_alone() -> None:
     assert found.headline == (
         "tiny-dpo-s1 gave answers consistent with the target in at least one context and wrote "
         "texts that the judge read as the target, both more often than chance. The base, with the "
-        "prompt alone, did not. More stable than the base in all five traits: tiny-dpo-s1. More "
-        "often than chance, tiny-dpo-s1 gave answers about composed essays consistent with the "
-        "labels they were composed for."
+        "prompt alone, could not be told from chance. More stable than the base in all five "
+        "traits: tiny-dpo-s1. More often than chance, tiny-dpo-s1 gave answers about composed "
+        "essays consistent with the labels they were composed for."
     )
     words = " ".join(line for _, lines in found.points for line in lines)
     assert "Only before that correction: tiny-sft-s1." in words
@@ -230,9 +230,9 @@ def test_answer_says_so_when_nothing_was_found() -> None:
     study["runs"] = [run for run in study["runs"] if run["method"] != "dpo"]
     found = answer(study)
     assert found.headline == (
-        "No trained run’s answers or texts match their targets more often than chance. No trained "
-        "run is more stable than the base in all five traits. No run gave answers about composed "
-        "essays consistent with the labels they were composed for more often than chance."
+        "No trained run’s answers or texts could be told from chance. No trained run is more "
+        "stable than the base in all five traits. No run’s answers about composed essays could be "
+        "told from chance by the labels they were composed for."
     )
 
 
@@ -245,8 +245,8 @@ def test_linking_essays_is_no_accuracy_of_the_target() -> None:
         run["texts"]["exact_match"]["p_value"] = 0.5
     study["runs"][0]["questionnaire"].pop("own")
     headline = answer(study).headline
-    assert headline.startswith("No trained run’s answers or texts match their targets")
-    assert "The untrained base’s do" not in headline
+    assert headline.startswith("No trained run’s answers or texts could be told from chance.")
+    assert "The untrained base’s could" not in headline
     assert "More often than chance, tiny-base-s1 and tiny-dpo-s1 gave answers about" in headline
 
 
@@ -276,7 +276,7 @@ def test_null_adapters_decide_the_answer() -> None:
     assert "Holm" not in words
     for test in study["family"]["tests"]:
         test["adjusted"] = None if test["adjusted"] is None else 1.0
-    assert answer(study).headline.startswith("Training on true labels made no difference that")
+    assert answer(study).headline.startswith("No difference was found between")
 
 
 def test_the_page_shows_null_adapters_and_seeds(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from mimic.judge.classifier import (
     train_classifier,
 )
 from mimic.judge.features import Matrix, count_terms, embed, embedder_folder
-from mimic.judge.figure import mean_accuracy, reading_figure
+from mimic.judge.figure import majority_accuracy, mean_accuracy, reading_figure
 from mimic.judge.inputs import masked_texts, read_table
 from mimic.judge.saved import make_judge, save_judge
 from mimic.judge.settings import Features, JudgeSettings
@@ -102,10 +102,10 @@ def main(job: Job) -> None:
         "reference": own_figure,
         "reference_name": f"{job.settings['corpus_kind']} reference"
         + (", by cross-validation" if crossed else ""),
-        "majority_accuracy": {
-            trait: float(max(share, 1 - share))
-            for trait, share in zip(TRAITS, corpus.high.mean(axis=0), strict=True)
-        },
+        "majority_accuracy": majority_accuracy(corpus.high, corpus.high),
+        "reference_majority_accuracy": majority_accuracy(
+            corpus.high, corpus.high if crossed else _high(reference)
+        ),
         "deletion_control": {
             "mean_accuracy": mean_accuracy(
                 (controls >= 0.5) == corpus.high, corpus.clusters, seed=settings.seed

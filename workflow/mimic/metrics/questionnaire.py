@@ -48,7 +48,9 @@ def questionnaire_figures(
     draws = crossed_draws(
         items=answers.items, forms=answers.forms, draws=resampling.draws, seed=resampling.seed
     )
-    normalised = answers.options / answers.options.sum(axis=-1, keepdims=True)
+    # A cell without any mass has no shares; it is flagged by its mass.
+    on_options = answers.options[answers.options.sum(axis=-1) > 0]
+    shares = on_options / on_options.sum(axis=-1, keepdims=True)
     primary, *others = cuts
     is_told = unit == "profiles"
     return {
@@ -61,7 +63,7 @@ def questionnaire_figures(
             "mean": float(answers.mass.mean()),
             "share_below_half": float((answers.mass < LEAST_MASS).mean()),
         },
-        "agreement_share": normalised.mean(axis=(0, 1, 2)).tolist(),
+        "agreement_share": shares.mean(axis=0).tolist() if len(shares) else None,
         "cut": primary,
         **_fidelity(answers, draws, cuts[primary], resampling, unit=unit),
         "withheld": withheld_answers(answers, draws, cut=cuts[primary]) if is_told else None,

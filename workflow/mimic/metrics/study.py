@@ -114,9 +114,9 @@ def mass_checks(run: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def judge_check(judge: dict[str, Any], *, name: str = "judge") -> dict[str, Any]:
-    """Whether the judge reads held-out essays better than by always saying the majority."""
+    """Whether the judge reads held-out essays better than by always saying E's majority label."""
     mean = judge["reference"]["mean_accuracy"]
-    majority = float(np.mean(list(judge["majority_accuracy"].values())))
+    majority = float(np.mean(list(judge["reference_majority_accuracy"].values())))
     bounds = f"{_number(mean['low'])} to {_number(mean['high'])}"
     return _check(
         name,

@@ -54,7 +54,7 @@ def judge(study: dict[str, Any]) -> Drawing:
             color=INK,
             markersize=14,
             markeredgewidth=1.2,
-            label="majority label",
+            label="majority label in E",
         )
         left.set_yticks(range(5), TRAITS)
         left.set_ylim(4.6, -0.6)

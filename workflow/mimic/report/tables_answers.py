@@ -174,12 +174,18 @@ def answering(study: dict[str, Any]) -> Table:
                     Cell(number(part["mass"]["mean"])),
                     Cell(percent(part["mass"]["share_below_half"])),
                     Cell(percent(part["reworded"])),
-                    Cell(" · ".join(number(100 * s, 0) for s in part["agreement_share"]) + " %"),
+                    _shares(table, part["agreement_share"]),
                     table.value(part["acquiescence"], reason="no trait has items keyed both ways"),
                     table.value(part["order_asymmetry"], reason="no wording has both orders"),
                 ]
             )
     return table
+
+
+def _shares(table: Table, shares: list[float] | None) -> Cell:
+    if shares is None:
+        return table.missing("no answer has mass on any option")
+    return Cell(" · ".join(number(100 * share, 0) for share in shares) + " %")
 
 
 def cuts_of(part: dict[str, Any]) -> list[str]:

@@ -87,7 +87,8 @@ def _answer_of_family(study: dict[str, Any], trained: list[Run]) -> Answer:
     first = (
         f"Training on true labels rather than permuted ones made a difference for {listed(beyond)}."
         if beyond
-        else "Training on true labels made no difference that training on permuted ones did not."
+        else "No difference was found between training on true labels and on permuted ones; the "
+        "tests of this family find large differences alone."
     )
     rests = (
         "One family of tests, fixed before the study: each series of runs against its null "
@@ -175,19 +176,19 @@ def _headline(study: dict[str, Any], trained: list[Run], found: list[Test]) -> s
             f"; with the prompt alone, {listed(_names(bare))} matched the target more often than "
             "chance."
             if bare
-            else ", and the prompt alone matched no target more often than chance."
+            else ", and what the prompt alone does could not be told from chance."
         )
         return f"No run was trained{first}{linked}"
     if not parts:
-        first = "No trained run’s answers or texts match their targets more often than chance."
+        first = "No trained run’s answers or texts could be told from chance."
         if bare:
-            first += " The untrained base’s do."
+            first += " The untrained base’s could."
     else:
         first = "; ".join(parts) + "."
         if bare:
             first += " The base, with the prompt alone, did so too."
         elif len(trained) < len(study["runs"]):
-            first += " The base, with the prompt alone, did not."
+            first += " The base, with the prompt alone, could not be told from chance."
     if not target_contexts(study):
         return f"{first}{linked}"
     return f"{first} {_most_stable(study, trained)}{linked}"
@@ -219,8 +220,7 @@ def _linked(study: dict[str, Any], sure: list[Test]) -> str:
     names = _names(test for test in sure if test.where == ESSAYS)
     if not names:
         return (
-            f" No run gave answers about {words.essays} consistent with {words.labels} more often "
-            "than chance."
+            f" No run’s answers about {words.essays} could be told from chance by {words.labels}."
         )
     return (
         f" More often than chance, {listed(names)} gave answers about {words.essays} consistent "
@@ -251,7 +251,7 @@ def _accuracy(study: dict[str, Any], found: list[Test], where: str) -> list[str]
     lines.append(
         f"Above chance: {listed(sure)}, after correction for {len(found)} tests."
         if sure
-        else f"No run is above chance after correction for {len(found)} tests."
+        else f"None could be told from chance after correction for {len(found)} tests."
     )
     if alone:
         lines.append(f"Only before that correction: {listed(alone)}.")

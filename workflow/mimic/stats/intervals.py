@@ -111,12 +111,9 @@ def text_share(
     freedom: float = math.inf,
     level: float = 0.95,
 ) -> Estimate:
-    """A figure of texts from 0 to 1 with a score interval at the effective size.
+    """A figure of texts from 0 to 1 with the interval of `drawn_share`.
 
-    Wilson's interval with value (1 − value) / variance of the draws for the number of trials (Korn
-    & Graubard 1998, Survey Methodology 24, 193-201, have it with exact bounds). At 0 and 1, and
-    where all draws are alike, the draws say nothing of the variance: then it is Wilson's interval
-    with the texts as trials, which are independent of each other, and `interval` says so.
+    The trials where draws say nothing are the texts, which are independent of each other.
 
     Parameters
     ----------
@@ -128,23 +125,76 @@ def text_share(
         The number of texts.
     freedom
         Degrees of freedom of the draws' variance, where few units such as training seeds were
-        drawn: the effective size is multiplied by (z/t)², as in `mimic.stats.crossed`.
+        drawn.
+    level
+        Coverage of the interval.
+    """
+    return drawn_share(
+        value,
+        of_draws,
+        n=n,
+        trials=n,
+        unit="texts",
+        interval=TEXTS,
+        freedom=freedom,
+        level=level,
+    )
+
+
+def drawn_share(
+    value: float,
+    of_draws: np.ndarray,
+    *,
+    n: int,
+    trials: int,
+    unit: str,
+    interval: str,
+    freedom: float,
+    level: float = 0.95,
+) -> Estimate:
+    """A figure from 0 to 1 with a score interval at the effective size.
+
+    Wilson's interval with value (1 − value) / variance of the draws for the number of trials (Korn
+    & Graubard 1998, Survey Methodology 24, 193-201, have it with exact bounds). At 0 and 1, and
+    where all draws are alike, the draws say nothing of the variance: then it is Wilson's interval
+    with `trials`, and `interval` says so.
+
+    Parameters
+    ----------
+    value
+        The figure.
+    of_draws
+        The figure in each draw, shape (draws,). Draws without a value are NaN.
+    n
+        The number of units that the figure rests on.
+    trials, unit
+        How many units are independent of each other, and what they are, in the plural.
+    interval
+        What the interval is called.
+    freedom
+        Degrees of freedom of the draws' variance: the effective size is multiplied by (z/t)², as in
+        `mimic.stats.crossed`.
     level
         Coverage of the interval.
     """
     finite = of_draws[np.isfinite(of_draws)]
     if len(finite) < LEAST_DEFINED * len(of_draws):
         return Estimate(
-            value=float(value), low=None, high=None, interval=TEXTS, n=n, reason=TOO_MANY_UNDEFINED
+            value=float(value),
+            low=None,
+            high=None,
+            interval=interval,
+            n=n,
+            reason=TOO_MANY_UNDEFINED,
         )
     variance = float(finite.var())
     if degenerate(value, variance):
-        return wilson_of_trials(value, trials=n, unit="texts", n=n, level=level)
+        return wilson_of_trials(value, trials=trials, unit=unit, n=n, level=level)
     quantile = 0.5 + level / 2
     shrunk = float(norm.ppf(quantile) / student.ppf(quantile, freedom)) ** 2
     size = value * (1 - value) / variance * shrunk
     low, high = score_bounds(value, size=size, level=level)
-    return Estimate(value=float(value), low=low, high=high, interval=TEXTS, n=n)
+    return Estimate(value=float(value), low=low, high=high, interval=interval, n=n)
 
 
 def degenerate(value: float, variance: float) -> bool:
