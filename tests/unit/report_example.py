@@ -34,7 +34,10 @@ def example_study(*, kind: str = "composed") -> dict[str, Any]:
             "sha256": "0" * 64,
             "essays": 240,
             "rejected": {"too short": 3, "moderated: violence": 12},
-            "roles": {},
+            "roles": {
+                "G": {"missing_profiles": []},
+                "T": {"missing_profiles": ["O+C+E+A+N+", "O-C-E-A-N-"]},
+            },
             "moderation": parts.moderation(),
         },
         "judge": {

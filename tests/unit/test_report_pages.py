@@ -101,4 +101,6 @@ def test_limits_tell_of_rewordings_and_few_essays() -> None:
     assert "In 62.5 % of its presentations an item stood in a rewording" in said
     assert "rests on 8 composed essays of 7 profiles" in said
     study["runs"][0]["questionnaire"]["none"]["reworded"] = 0.0
-    assert "rewording" not in " ".join(limits(study, described()))
+    said = " ".join(limits(study, described()))
+    assert "rewording" not in said
+    assert "Some profiles stand in no essay of a role (role T: 2 of 32)." in said

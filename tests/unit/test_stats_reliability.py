@@ -33,6 +33,16 @@ def test_published_interval_of_alpha() -> None:
     assert (found.interval, found.n) == ("Feldt", 873)
 
 
+def test_published_worked_example_of_alpha() -> None:
+    # Ten questions and 15 people, as the reference of pingouin's cronbach_alpha prints it. Repeated
+    # rows leave α as it is and are enough for a figure.
+    pingouin = pytest.importorskip("pingouin")
+    rows = pingouin.read_dataset("cronbach_alpha")
+    y = rows.pivot(index="Subj", columns="Items", values="Scores").to_numpy(dtype=float)
+    assert y.shape == (15, 10)
+    assert alpha(np.tile(y, (14, 1))).value == pytest.approx(0.5917188485995826)
+
+
 def test_pingouin_gives_the_same_alpha() -> None:
     pingouin = pytest.importorskip("pingouin")
     import pandas as pd

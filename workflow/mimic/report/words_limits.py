@@ -26,6 +26,7 @@ def limits(study: dict[str, Any], described: dict[str, Any]) -> list[str]:
     """
     runs = study["runs"]
     lines = [_corpus_limit(study["corpus"]["kind"])]
+    lines += _missing_profiles(study["corpus"]["roles"])
     names = listed(dict.fromkeys(run["model"] for run in runs))
     lines.append(
         f"It speaks of {names} alone. Larger models may differ, and no confound such as size or "
@@ -161,6 +162,15 @@ def _design_limits(study: dict[str, Any]) -> list[str]:
             "and not for the next ones."
         )
     return lines
+
+
+def _missing_profiles(roles: dict[str, Any]) -> list[str]:
+    """How many of the 32 profiles no essay of a role has; usual, and not an error."""
+    counts = {role: len(part["missing_profiles"]) for role, part in roles.items()}
+    said = [f"role {role}: {count} of 32" for role, count in counts.items() if count]
+    if not said:
+        return []
+    return [f"Some profiles stand in no essay of a role ({', '.join(said)})."]
 
 
 def _corpus_limit(kind: str) -> str:
