@@ -53,6 +53,8 @@ wildcard_constraints:
     judge="reading|published-sft|published-preferences",
     by="|/published-sft|/published-preferences",
     context="none|own|human|sketches",
+    part="|/seen",
+    kind="train|published",
 
 
 localrules:

@@ -234,6 +234,7 @@ def _run(method: str) -> dict[str, Any]:
             "human": _about_essays(method),
         },
         "scales": parts.scales(),
+        "seen": None,
         "api": None,
         "generated": {"none": parts.generated(9 if own else 1)},
         "texts": parts.texts(method, signal=SIGNAL[method]),

@@ -312,7 +312,7 @@ def test_an_item_trained_run_says_so() -> None:
     base, sft, seeds, dpo = table.rows[:4]
     place = table.columns.index("Items")
     assert [row[place].text for row in (base, sft, seeds, dpo)] == ["20", "10", "10", "20"]
-    assert sft[place].details == ("item-trained: held-out items",)
+    assert sft[place].details == ("item-trained: held-out items and formats",)
     assert base[place].details == ()
     assert {len(row) for row in table.rows} == {len(table.columns)}
 

@@ -28,7 +28,7 @@ def test_every_rule_calls_the_runner_and_says_what_it_is(project):
             r"^rule (\w+):\n((?:    .*\n|\n)+)", path.read_text(), flags=re.MULTILINE
         ):
             rules[name] = body
-    assert len(rules) == 18
+    assert len(rules) == 19
     for name, body in rules.items():
         for directive in ("log", "benchmark", "resources", "message", "threads", "params"):
             assert re.search(rf"^    {directive}:", body, flags=re.MULTILINE), (name, directive)

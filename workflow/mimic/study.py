@@ -229,6 +229,11 @@ class Study:
             return contexts
         return ("none",) if "none" in contexts else ("own",)
 
+    def seen_in(self, run: str) -> str | None:
+        """The context of a run's table of what its training held: the first with a target."""
+        asked = () if self.runs[run].null else self.contexts_of(run)
+        return next((context for context in ("none", "own") if context in asked), None)
+
     @property
     def adapted_profiles(self) -> int:
         """How many profiles a run of the conditioning ``adapter`` has an adapter for.

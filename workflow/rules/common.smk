@@ -102,6 +102,12 @@ def forms_settings():
     return {"forms": {name: value for name, value in forms.items() if name != "proposals"}}
 
 
+def seen_forms_settings(wildcards):
+    """What forms in training wordings depend on besides the splits."""
+    forms = forms_settings()["forms"]
+    return {"forms": {name: forms[name] for name in ("formats", "seed")}, "items": wildcards.kind}
+
+
 def proposer(_wildcards):
     """The model that proposes rewordings."""
     return f"{ROOT}/models/{study.settings.forms.proposals.model}/manifest.json"
@@ -249,6 +255,22 @@ def answers_of(run, contexts=None):
     return [f"{ROOT}/questionnaire/{context}/{run}/manifest.json" for context in contexts]
 
 
+def seen_of(run):
+    """The answers of a run in training wordings; only of one that trained on items."""
+    context = study.seen_in(run) if study.runs[run].answers else None
+    return [f"{ROOT}/questionnaire/seen/{context}/{run}/manifest.json"] if context else []
+
+
+def forms_of(name):
+    """A file of the forms that a run is asked in: the study's, or those in training wordings."""
+
+    def path(wildcards):
+        items = study.runs[wildcards.run].pairs.items if wildcards.part else None
+        return f"{ROOT}/forms/seen/{items}/{name}" if items else f"{ROOT}/forms/{name}"
+
+    return path
+
+
 def learning_of(wildcards):
     """What the run's training says of itself; nothing for a base run."""
     if study.runs[wildcards.run].is_base:
@@ -276,6 +298,7 @@ def metrics_spec(wildcards):
                 **told(run.label),
             },
             "contexts": list(study.contexts_of(run.label)),
+            "seen_in": study.seen_in(run.label),
             "generated": generated_contexts(run.label),
             "protocols": [p for p in study.settings.questionnaire.protocols if p != "likelihood"],
             **study.slice("metrics"),

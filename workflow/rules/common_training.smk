@@ -41,6 +41,11 @@ def items_of(run):
     return f"{ROOT}/pairs/{run}/manifest.json" if study.runs[run].answers else []
 
 
+def splits_of(run):
+    """What says which formats training may use; nothing where a run trains on no items."""
+    return f"{ROOT}/forms/splits.json" if study.runs[run].answers else []
+
+
 def training_spec(label):
     """What a training depends on: its own method's settings, not the other methods'."""
     run = study.runs[label]

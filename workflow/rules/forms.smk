@@ -1,8 +1,10 @@
 # forms: authored formats and wordings, rewordings of items, all instruments (and admitted proposals)
 #   -> forms/  forms.json, words.json (the items' words by wording), splits.json (training and tests)
+# forms_seen, where runs trained on items: the same and splits.json -> forms in a training wording
+#   -> forms/seen/{kind}/  forms.json, words.json; by which items those runs took
 # forms_propose, where the study has a second source of rewordings: its model, rewordings, instruments
 #   -> forms/proposed/  proposed.json (admitted), rejected.csv (with reasons)
-# Steps: mimic.forms.build, mimic.forms.propose
+# Steps: mimic.forms.build, mimic.forms.seen, mimic.forms.propose
 
 
 rule forms:
@@ -38,6 +40,42 @@ rule forms:
         files=files_of(rule="forms"),
     message:
         "forms: making the table of forms"
+    shell:
+        RUN
+
+
+rule forms_seen:
+    input:
+        authored=ancient(AUTHORED_FORMS),
+        rewordings=ancient(REWORDINGS),
+        instrument=ancient(INSTRUMENT),
+        splits=f"{ROOT}/forms/splits.json",
+    output:
+        forms=f"{ROOT}/forms/seen/{{kind}}/forms.json",
+        words=f"{ROOT}/forms/seen/{{kind}}/words.json",
+    log:
+        f"{ROOT}/logs/forms/seen/{{kind}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/forms/seen/{{kind}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        name="forms seen, items {kind}",
+        spec=lambda w: spec(
+            "forms.seen",
+            group="data",
+            settings=seen_forms_settings(w),
+            sources={
+                "authored": AUTHORED_FORMS,
+                "rewordings": REWORDINGS,
+                "instrument": INSTRUMENT,
+            },
+        ),
+        files=files_of(rule="forms_seen"),
+    message:
+        "forms: in words of training, for runs that trained on items ({wildcards.kind})"
     shell:
         RUN
 

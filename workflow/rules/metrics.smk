@@ -1,4 +1,5 @@
-# metrics: answers, judged texts, learning; only once the gates have passed
+# metrics: answers (in training wordings too, and what is held out, where a run trained on items),
+#   judged texts, learning; only once the gates have passed
 #   -> metrics/{run}.json
 # metrics_series: answers and judged texts of runs that differ in their seed, and of their null adapters
 #   -> metrics/series/{series}.json
@@ -20,6 +21,8 @@ rule metrics_run:
         essays=f"{ROOT}/essays/essays.csv",
         learning=learning_of,
         trained_items=lambda w: items_of(w.run),
+        splits=lambda w: splits_of(w.run),
+        seen=lambda w: seen_of(w.run),
         gates=f"{ROOT}/gates/gates.json",
     output:
         metrics=f"{ROOT}/metrics/{{run}}.json",
@@ -59,6 +62,7 @@ rule metrics_series:
             for path in read_by(study.runs[run].judge, run)
         ],
         trained_items=lambda w: items_of(study.series[w.series].runs[0]),
+        splits=lambda w: splits_of(study.series[w.series].runs[0]),
         instrument=ancient(INSTRUMENT),
         gates=f"{ROOT}/gates/gates.json",
     output:

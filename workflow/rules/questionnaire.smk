@@ -1,5 +1,6 @@
 # questionnaire: model, adapter, instrument, forms; the run's texts (context own) or the essays (human)
 #   -> questionnaire/{context}/{run}/  answers.parquet
+#   -> questionnaire/seen/{context}/{run}/  the same from forms in training wordings
 # generated: the same model, instrument, released forms (and the run's texts, in the context own)
 #   -> questionnaire/generated/{context}/{run}/  generated.parquet
 # Steps: mimic.questionnaire.ask, mimic.questionnaire.generate, mimic.questionnaire.generate_api
@@ -9,28 +10,28 @@ rule questionnaire:
     input:
         model=lambda w: f"{ROOT}/models/{study.runs[w.run].model}/manifest.json",
         adapter=adapter_of,
-        forms=f"{ROOT}/forms/forms.json",
-        words=f"{ROOT}/forms/words.json",
+        forms=forms_of("forms.json"),
+        words=forms_of("words.json"),
         texts=texts_of,
         essays=essays_of,
         sketches=sketches_of,
         instrument=ancient(INSTRUMENT),
     output:
-        manifest=f"{ROOT}/questionnaire/{{context}}/{{run}}/manifest.json",
+        manifest=f"{ROOT}/questionnaire{{part}}/{{context}}/{{run}}/manifest.json",
     log:
-        f"{ROOT}/logs/questionnaire/{{context}}/{{run}}.log",
+        f"{ROOT}/logs/questionnaire{{part}}/{{context}}/{{run}}.log",
     benchmark:
-        f"{ROOT}/benchmarks/questionnaire/{{context}}/{{run}}.tsv"
+        f"{ROOT}/benchmarks/questionnaire{{part}}/{{context}}/{{run}}.tsv"
     threads: for_each_device(study.settings.compute.threads)
     resources:
         mem_mb=for_each_device(3500),
         runtime=120,
     params:
-        name="questionnaire {run}, context {context}",
+        name="questionnaire{part} {run}, context {context}",
         spec=questionnaire_spec,
         files=shared_files("questionnaire"),
     message:
-        "questionnaire: {wildcards.run} answers, context {wildcards.context}"
+        "questionnaire{wildcards.part}: {wildcards.run} answers, context {wildcards.context}"
     shell:
         RUN
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mimic.files import read_json
+from mimic.forms.splits import TRAIN
 from mimic.stats.bootstrap import Form, Item
 from mimic.traits import TRAITS, Profile, design_matrix
 
@@ -121,39 +122,105 @@ def load_answers(path: Path) -> Answers:
     )
 
 
-def held_out(answers: Answers, trained: Collection[str]) -> Answers:
-    """The answers to items of clusters that the run wasn't trained on.
+@dataclass(frozen=True)
+class Trained:
+    """What of a questionnaire a run trained on; nothing without Essays+Q.
+
+    Attributes
+    ----------
+    clusters
+        Item clusters in its training prompts.
+    formats
+        Formats that training on items may use.
+    """
+
+    clusters: frozenset[str] = frozenset()
+    formats: frozenset[str] = frozenset()
+
+
+def held_out(answers: Answers, trained: Trained) -> Answers:
+    """The answers to items of other clusters than trained ones, in formats held out of training.
+
+    All of them where a run trained on no items.
 
     Raises
     ------
     ValueError
-        If a trait has no such item.
+        If a trait has no such item, or there is no such format.
     """
-    kept = [n for n, item in enumerate(answers.items) if item.cluster not in trained]
-    items = tuple(answers.items[n] for n in kept)
-    lacking = [trait for trait in TRAITS if trait not in {item.trait for item in items}]
+    if not trained.clusters:
+        return answers
+    items = np.array([item.cluster not in trained.clusters for item in answers.items])
+    left = {item.trait for item, kept in zip(answers.items, items, strict=True) if kept}
+    lacking = [trait for trait in TRAITS if trait not in left]
     if lacking:
         raise ValueError(
             f"the run trained on all items of {lacking[0]}, so that none is held out; ask a longer "
             "questionnaire.instrument"
         )
+    return part_of(answers, forms=held_out_forms(answers, trained), items=items)
+
+
+def held_out_forms(answers: Answers, trained: Trained) -> np.ndarray:
+    """Which forms have a format that training on items may not use, shape (forms,).
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    forms = np.array([form.format not in trained.formats for form in answers.forms])
+    if not forms.any():
+        asked = sorted({form.format for form in answers.forms})
+        raise ValueError(
+            f"the run trained on items, and the formats that it was asked in ({', '.join(asked)}) "
+            "are all among forms.trained_formats, so that none is held out; ask one more in "
+            "forms.formats"
+        )
+    return forms
+
+
+def part_of(answers: Answers, *, forms: np.ndarray, items: np.ndarray) -> Answers:
+    """The answers in some forms and to some items: booleans of all, shapes (forms,), (items,)."""
+    rows, columns = np.flatnonzero(forms), np.flatnonzero(items)
+
+    def cut(values: np.ndarray) -> np.ndarray:
+        return values[:, rows][:, :, columns]
+
     return dataclasses.replace(
         answers,
-        items=items,
-        variants=answers.variants[:, kept],
-        options=answers.options[:, :, kept],
-        mass=answers.mass[:, :, kept],
-        raw=answers.raw[:, :, kept],
-        y=answers.y[:, :, kept],
+        forms=tuple(answers.forms[n] for n in rows),
+        items=tuple(answers.items[n] for n in columns),
+        variants=answers.variants[rows][:, columns],
+        options=cut(answers.options),
+        mass=cut(answers.mass),
+        raw=cut(answers.raw),
+        y=cut(answers.y),
     )
 
 
-def trained_items(manifests: Sequence[Path]) -> frozenset[str]:
-    """The item clusters that a run trained on, from its training data; none without Essays+Q."""
-    return frozenset(
-        cluster
-        for manifest in manifests
-        for cluster in read_json(manifest.with_name("items.json"))["clusters"]
+def trained_on(manifests: Sequence[Path], splits: Sequence[Path]) -> Trained:
+    """What a run trained on, from its training data and ``splits.json``; no files without Essays+Q.
+
+    Parameters
+    ----------
+    manifests
+        Of its training data.
+    splits
+        What the forms stage says of formats.
+    """
+    return Trained(
+        clusters=frozenset(
+            cluster
+            for manifest in manifests
+            for cluster in read_json(manifest.with_name("items.json"))["clusters"]
+        ),
+        formats=frozenset(
+            name
+            for path in splits
+            for name, part in read_json(path)["formats"].items()
+            if part == TRAIN
+        ),
     )
 
 

@@ -6,13 +6,14 @@ The run's answers are compared with those of its untrained model; a base run has
 from __future__ import annotations
 
 from mimic.files import read_json, write_json
-from mimic.metrics.answers import check_same_layout, held_out, load_answers, trained_items
+from mimic.metrics.answers import check_same_layout, held_out, load_answers, trained_on
 from mimic.metrics.baselines import by_source, constant_share, modal_profile
 from mimic.metrics.contrasts import contrast_figures, text_contrast
 from mimic.metrics.numbers import cuts_of, rounded
 from mimic.metrics.protocols import generated_figures, not_served
 from mimic.metrics.questionnaire import exact_match, questionnaire_figures
 from mimic.metrics.reliability import reliability_figures, scale_figures
+from mimic.metrics.seen import load_again, seen_cells, training_targets
 from mimic.metrics.sensitivity import coherence_figures
 from mimic.metrics.settings import MetricsSettings
 from mimic.metrics.texts import load_probabilities, text_exact_match, text_figures
@@ -34,16 +35,30 @@ def main(job: Job) -> None:
     cuts = cuts_of(load_instrument(job.input("instrument")))
     primary = next(iter(cuts.values()))
     resampling = settings.resampling()
-    trained = trained_items(job.inputs["trained_items"])
-    questionnaire, prompt_only, scales = {}, {}, None
+    trained = trained_on(job.inputs["trained_items"], job.inputs["splits"])
+    questionnaire, prompt_only, scales, seen = {}, {}, None, None
     asked: dict[str, list[str]] = {}
     paths = zip(contexts, job.inputs["answers"], job.inputs["base_answers"], strict=True)
     for context, path, base_path in paths:
         say(f"figures of {run['label']}, context {context}")
-        answers = held_out(load_answers(path.with_name("answers.parquet")), trained)
+        whole = load_answers(path.with_name("answers.parquet"))
+        answers = held_out(whole, trained)
         if context == "sketches":
             scales = scale_figures(answers)
             continue
+        if context == job.settings["seen_in"]:
+            seen = {
+                "context": context,
+                "cells": seen_cells(
+                    whole,
+                    load_again(job.inputs["seen"]),
+                    trained=trained,
+                    targets=training_targets(
+                        told=is_told and not is_base, withheld=run["profiles_withheld"]
+                    ),
+                    cut=primary,
+                ),
+            }
         base = held_out(load_answers(base_path.with_name("answers.parquet")), trained)
         check_same_layout(answers, base, context=context)
         questionnaire[context] = questionnaire_figures(
@@ -77,12 +92,13 @@ def main(job: Job) -> None:
         "seed": run["seed"],
         "series": run["series"],
         "null": run["null"],
-        "item_trained": bool(trained),
+        "item_trained": bool(trained.clusters),
         "profiles_withheld": run["profiles_withheld"],
         "conditioning": run.get("conditioning", "prompt"),
         "judge": run["judge"],
         "questionnaire": questionnaire,
         "scales": scales,
+        "seen": seen,
         "api": {"texts": hygiene["served"]["reason"]} if run["served"] else None,
         "generated": {
             context: not_served(path.with_name("served.json"))
@@ -91,7 +107,7 @@ def main(job: Job) -> None:
                 job.settings["protocols"],
                 cuts=cuts,
                 resampling=resampling,
-                trained=trained,
+                trained=trained.clusters,
             )
             for context, path in generated
         },

@@ -9,10 +9,11 @@ from typing import Any
 from mimic.files import write_json
 from mimic.metrics.answers import (
     Answers,
+    Trained,
     check_same_layout,
     held_out,
     load_answers,
-    trained_items,
+    trained_on,
 )
 from mimic.metrics.nulls import answers_against_nulls, texts_against_nulls
 from mimic.metrics.numbers import cuts_of, rounded
@@ -34,7 +35,7 @@ def main(job: Job) -> None:
     runs, nulls = series["runs"], series["nulls"]
     cut = next(iter(cuts_of(load_instrument(job.input("instrument"))).values()))
     # All runs of a series and their null adapters train on the same items.
-    trained = trained_items(job.inputs["trained_items"])
+    trained = trained_on(job.inputs["trained_items"], job.inputs["splits"])
     answers = {
         context: _answers(job.inputs["answers"][n * len(runs) : (n + 1) * len(runs)], trained)
         for n, context in enumerate(contexts)
@@ -81,7 +82,7 @@ def main(job: Job) -> None:
     write_json(job.out / f"{series['label']}.json", rounded(figures))
 
 
-def _answers(paths: Sequence[Path], trained: frozenset[str]) -> list[Answers]:
+def _answers(paths: Sequence[Path], trained: Trained) -> list[Answers]:
     return [held_out(load_answers(path.with_name("answers.parquet")), trained) for path in paths]
 
 

@@ -247,35 +247,19 @@ def writing_of(settings: WritingSettings, compute: ComputeSettings) -> Writing:
 
 
 def _answers(study: Study, run: Run, *, items: int) -> Iterator[Work]:
-    settings = study.settings.questionnaire
+    settings, asked_in = study.settings.questionnaire, study.settings.forms
     compute, devices = compute_of(study, run), study.devices_of(run.label)
-    forms = len(study.settings.forms.formats) * study.settings.forms.wordings * ORDERS
+    forms = len(asked_in.formats) * asked_in.wordings * ORDERS
     in_words = {"released", "corrected"} & set(settings.protocols)
+    seen_in = study.seen_in(run.label) if run.answers else None
+    if seen_in is not None:
+        # In one training wording, in the formats that are held out.
+        again = len(set(asked_in.formats) - set(asked_in.trained_formats)) * ORDERS
+        task = _answering(study, run, context=seen_in, forms=again, items=items)
+        yield _asked(f"{run.label}, training wording", run, context=seen_in, task=task)
     for context in study.contexts_of(run.label):
-        subjects = settings.human_essays if context == "human" else settings.profiles
-        if context == "sketches":
-            subjects *= _count_sketches()
-        about = settings.text_tokens if context in ("own", "human") else TARGET_TOKENS
-        shared = settings.engine == "shared_prefix"
-        yield Work(
-            name=f"{run.label}, context {context}",
-            stage="questionnaire",
-            section="questionnaire",
-            model=run.model,
-            method="questionnaire",
-            context=context,
-            task=Answering(
-                # Of a form the instruction is computed once for all subjects; that is left out.
-                prefixes=subjects * forms if shared else 0,
-                prefix_length=about if shared else 0,
-                endings=subjects * forms * items,
-                ending_length=ENDING_TOKENS + (0 if shared else FORM_TOKENS + about),
-                batch_tokens=settings.batch_tokens if shared else FORM_TOKENS + about,
-                precision=compute.precision,
-                quantisation=compute.quantisation,
-                devices=devices,
-            ),
-        )
+        task = _answering(study, run, context=context, forms=forms, items=items)
+        yield _asked(run.label, run, context=context, task=task)
         if run.null is None and context in ("none", "own") and in_words:
             generation = settings.generation
             texts = generation.profiles * RELEASED_FORMATS * items
@@ -297,6 +281,39 @@ def _answers(study: Study, run: Run, *, items: int) -> Iterator[Work]:
                     devices=devices,
                 ),
             )
+
+
+def _asked(name: str, run: Run, *, context: str, task: Answering) -> Work:
+    return Work(
+        name=f"{name}, context {context}",
+        stage="questionnaire",
+        section="questionnaire",
+        model=run.model,
+        method="questionnaire",
+        context=context,
+        task=task,
+    )
+
+
+def _answering(study: Study, run: Run, *, context: str, forms: int, items: int) -> Answering:
+    """The answers of a run in one context, in so many forms."""
+    settings, compute = study.settings.questionnaire, compute_of(study, run)
+    subjects = settings.human_essays if context == "human" else settings.profiles
+    if context == "sketches":
+        subjects *= _count_sketches()
+    about = settings.text_tokens if context in ("own", "human") else TARGET_TOKENS
+    shared = settings.engine == "shared_prefix"
+    return Answering(
+        # Of a form the instruction is computed once for all subjects; that is left out.
+        prefixes=subjects * forms if shared else 0,
+        prefix_length=about if shared else 0,
+        endings=subjects * forms * items,
+        ending_length=ENDING_TOKENS + (0 if shared else FORM_TOKENS + about),
+        batch_tokens=settings.batch_tokens if shared else FORM_TOKENS + about,
+        precision=compute.precision,
+        quantisation=compute.quantisation,
+        devices=study.devices_of(run.label),
+    )
 
 
 @functools.cache

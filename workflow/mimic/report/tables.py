@@ -277,7 +277,8 @@ def null_range(table: Table, values: list[float | None], *, scale: float, unit: 
 
 def items_cell(run: Run, part: dict[str, Any]) -> Cell:
     """On how many items a run is measured, and whether it trained on others."""
-    return Cell(str(part["items"]), ("item-trained: held-out items",) * run["item_trained"])
+    mark = "item-trained: held-out items and formats"
+    return Cell(str(part["items"]), (mark,) * run["item_trained"])
 
 
 def _over_seeds(
@@ -365,7 +366,7 @@ def _mean_auc(table: Table, part: dict[str, Any]) -> Cell:
 
 
 def _by_model(study: dict[str, Any], key: str) -> list[tuple[str, Any]]:
-    # The base stands first: it is measured on all items, an item-trained run on held-out ones.
+    # The base stands first: it is measured on all that was asked, an item-trained run on less.
     found: dict[str, Any] = {}
     for run in study["runs"]:
         found.setdefault(run["model"], run["baselines"][key])
