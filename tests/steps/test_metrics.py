@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,19 @@ from mimic.traits import TRAITS, balanced_profiles
 INSTRUMENTS = Path(__file__).parents[2] / "config/instruments"
 
 
-def write_answers(path: Path, *, sd: float, seed: int) -> Path:
-    path.parent.mkdir()
+def write_answers(
+    path: Path,
+    *,
+    sd: float,
+    seed: int,
+    formats: tuple[str, ...] = ("digits",),
+    variant: int = 0,
+) -> Path:
+    path.parent.mkdir(parents=True)
     generator = np.random.default_rng(seed)
     rows = []
     for profile in balanced_profiles(16):
-        for wording in ("w1", "w2", "w3"):
+        for name, wording in itertools.product(formats, ("w1", "w2", "w3")):
             for order in ("published", "reversed"):
                 for n, trait in enumerate(TRAITS * 4):
                     plus = n < 10
@@ -38,13 +46,13 @@ def write_answers(path: Path, *, sd: float, seed: int) -> Path:
                         {
                             "subject": str(profile),
                             "profile": str(profile),
-                            "variant": 0,
+                            "variant": variant,
                             "item": f"i{n}",
                             "trait": trait,
                             "keyed": "plus" if plus else "minus",
                             "cluster": f"c{n}",
-                            "form": f"digits-{wording}-{order}",
-                            "format": "digits",
+                            "form": f"{name}-{wording}-{order}",
+                            "format": name,
                             "wording": wording,
                             "order": order,
                             **{f"p{k + 1}": value for k, value in enumerate(options)},
@@ -117,7 +125,7 @@ def run_step(
     *,
     method: str,
     null: int | None = None,
-    items: list[Path] | None = None,
+    items: dict[str, list[Path]] | None = None,
     conditioning: str | None = None,
 ) -> dict[str, Any]:
     base = method == "base"
@@ -141,6 +149,7 @@ def run_step(
                 **({"conditioning": conditioning} if conditioning else {}),
             },
             "contexts": ["none", "own"],
+            "seen_in": "none",
             "generated": [],
             "protocols": [],
         },
@@ -154,7 +163,7 @@ def run_step(
             "generated": [],
             "essays": [files["essays"]],
             "learning": [] if base else [files["learning"]],
-            "trained_items": items or [],
+            **{"trained_items": [], "splits": [], "seen": [], **(items or {})},
         },
         out=out,
     )
@@ -254,6 +263,7 @@ def test_null_adapters_are_compared_and_no_results(files: dict[str, Path], tmp_p
                 "probabilities": [files["texts"], files["texts"]],
                 "null_probabilities": [files["texts"]],
                 "trained_items": [],
+                "splits": [],
                 "instrument": [INSTRUMENTS / "mini_ipip.yaml"],
             },
             out=out / "series",
@@ -283,12 +293,23 @@ def test_null_adapters_are_compared_and_no_results(files: dict[str, Path], tmp_p
     assert study["family"]["size"] == 3
 
 
-def test_a_run_that_trained_on_items_is_measured_on_the_others(
-    files: dict[str, Path], tmp_path: Path
-) -> None:
-    # Two items of each trait.
+@pytest.fixture
+def trained(tmp_path: Path) -> dict[str, list[Path]]:
+    """What a run that trained on two items of each trait has besides, in the format phrases."""
     write_json(tmp_path / "items.json", {"clusters": [f"c{n}" for n in range(10)]})
-    items = [tmp_path / "manifest.json"]
+    write_json(tmp_path / "splits.json", {"formats": {"digits": "test", "phrases": "train"}})
+    seen = write_answers(tmp_path / "seen/answers.parquet", sd=0.1, seed=3, variant=2)
+    return {
+        "trained_items": [tmp_path / "manifest.json"],
+        "splits": [tmp_path / "splits.json"],
+        "seen": [seen.with_name("manifest.json")],
+    }
+
+
+def test_a_run_that_trained_on_items_is_measured_on_the_others(
+    files: dict[str, Path], trained: dict[str, list[Path]], tmp_path: Path
+) -> None:
+    items = trained
     run = run_step(files, tmp_path / "trained", method="sft", items=items)
     whole = run_step(files, tmp_path / "whole", method="sft")
     assert (run["item_trained"], whole["item_trained"]) == (True, False)
@@ -300,6 +321,48 @@ def test_a_run_that_trained_on_items_is_measured_on_the_others(
     write_json(tmp_path / "items.json", {"clusters": [f"c{n}" for n in range(0, 20, 5)]})
     with pytest.raises(ValueError, match="all items of openness, so that none is held out"):
         run_step(files, tmp_path / "out", method="sft", items=items)
+
+
+def test_a_run_that_trained_on_items_is_measured_in_other_formats(
+    files: dict[str, Path], trained: dict[str, list[Path]], tmp_path: Path
+) -> None:
+    both = ("digits", "phrases")
+    for name, sd in (("run", 0.1), ("base", 0.5)):
+        files[name] = write_answers(
+            tmp_path / f"both/{name}/answers.parquet", sd=sd, seed=1, formats=both
+        )
+    run = run_step(files, tmp_path / "trained", method="sft", items=trained)
+    other = run_step(files, tmp_path / "other", method="sft")
+    for figures, formats in ((run, {"digits"}), (other, set(both))):
+        for found in figures["questionnaire"].values():
+            assert {form["format"] for form in found["forms"]} == formats
+            assert found["exact_match"]["cells"] == 16 * 6 * len(formats)
+    # The base that it is compared with is measured alike.
+    base = run["baselines"]["prompt_only"]["questionnaire"]["none"]
+    assert base != other["baselines"]["prompt_only"]["questionnaire"]["none"]
+    write_json(tmp_path / "splits.json", {"formats": dict.fromkeys(both, "train")})
+    with pytest.raises(ValueError, match=r"\(digits, phrases\) are all among forms.trained_form"):
+        run_step(files, tmp_path / "none", method="sft", items=trained)
+
+
+def test_what_training_held_is_told_in_one_context(
+    files: dict[str, Path], trained: dict[str, list[Path]], tmp_path: Path
+) -> None:
+    # Withheld profiles are those of preference training alone.
+    run = run_step(files, tmp_path / "metrics", method="dpo", items=trained)
+    assert run["seen"]["context"] == "none"
+    profiles = [one["counts"]["profiles"] for one in run["seen"]["cells"]]
+    assert sorted(profiles) == [4] * 4 + [12] * 4
+    parts = [
+        one
+        for one in run["seen"]["cells"]
+        if one["cell"]["items"] == one["cell"]["wordings"] == "unseen"
+    ]
+    match = run["questionnaire"]["none"]["exact_match"]
+    assert sum(one["hits"] for one in parts) == match["hits"]
+    base = run_step(files, tmp_path / "metrics", method="base")
+    filled = [one["cell"] for one in base["seen"]["cells"] if one["value"] is not None]
+    assert filled == [{"items": "unseen", "wordings": "unseen", "profiles": "unseen"}]
 
 
 def test_the_same_input_gives_the_same_bytes(files: dict[str, Path], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from mimic.traits import TRAITS
@@ -329,3 +330,18 @@ def texts(method: str, *, signal: float) -> dict[str, Any]:
         "against_base": None if method == "base" else {"exact_match": contrast},
         "copied_exact_match": estimate(0.333, half=0.3, n=3, interval="wilson") if strong else None,
     }
+
+
+def held(context: str, *, filled: dict[tuple[str, str, str], float]) -> dict[str, Any]:
+    """What metrics say of a run: figures of some cells, keys in the order that JSON has."""
+    cells: list[dict[str, Any]] = []
+    for items, wordings, profiles in itertools.product(("seen", "unseen"), repeat=3):
+        cell = {"items": items, "profiles": profiles, "wordings": wordings}
+        value = filled.get((items, wordings, profiles))
+        if value is None:
+            cells.append({"cell": cell, "value": None, "reason": "so it is"})
+            continue
+        counts = {"profiles": 16, "forms": 4, "items": 10}
+        figures = {"value": value, "hits": round(value * 64), "cells": 64}
+        cells.append({"cell": cell, **figures, "counts": counts})
+    return {"context": context, "cells": cells}

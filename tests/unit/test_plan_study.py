@@ -182,6 +182,22 @@ def test_each_prompt_by_itself_computes_all_of_it(work):
     assert alone.task.ending_length > 5 * shared.task.ending_length
 
 
+def test_runs_that_trained_on_items_are_asked_again_in_a_training_wording(work):
+    found = work(
+        "questionnaire",
+        finetune={"methods": ["sft"], "data": ["essays", "essays-q-ideal"], "null_adapters": 1},
+        questionnaire={"contexts": ["own", "none"]},
+        forms={"formats": ["digits", "letters", "phrases"], "wordings": 3},
+    )
+    again = [each for each in found if "training wording" in each.name]
+    assert [each.name for each in again] == [
+        "smollm2-sft-q-ideal-s1, training wording, context none"
+    ]
+    assert isinstance(again[0].task, Answering)
+    # In both orders, without the format phrases, which training may use.
+    assert (again[0].task.prefixes, again[0].task.endings) == (16 * 2 * 2, 16 * 2 * 2 * 20)
+
+
 def test_answers_in_words_are_written_but_not_by_null_adapters(work):
     found = work(
         "questionnaire",

@@ -104,3 +104,18 @@ def test_limits_tell_of_rewordings_and_few_essays() -> None:
     said = " ".join(limits(study, described()))
     assert "rewording" not in said
     assert "Some profiles stand in no essay of a role (role T: 2 of 32)." in said
+
+
+def test_what_training_held_is_shown_where_a_run_trained_on_items(tmp_path: Path) -> None:
+    study = example_study()
+    for run in study["runs"]:
+        run["seen"] = parts.held("none", filled={("unseen", "unseen", "seen"): 0.875})
+    study["runs"][1]["item_trained"] = True
+    page = page_of(tmp_path, study)
+    title = "Items, wordings and profiles, seen and unseen in training"
+    assert f"<summary>{title}</summary>" in page
+    assert "56 of 64" in page
+    assert "in formats that training may not use" in page
+    study["runs"][1]["item_trained"] = False
+    (tmp_path / "without").mkdir()
+    assert title not in page_of(tmp_path / "without", study)
