@@ -4,7 +4,7 @@ import json
 import pandas as pd
 import pytest
 
-from mimic.forms import build
+from mimic.forms import build, seen
 from mimic.questionnaire import ask
 from mimic.stats.reliability import MIN_ROWS
 
@@ -90,6 +90,30 @@ def test_the_words_of_a_wording_are_asked(job_of, made_forms, monkeypatch):
     asked = {s for s in seen if s != "#"}
     assert len(asked) == 20
     assert asked < {ask.sentence(own["phrase"]) for own in words.values()}
+
+
+def test_forms_in_a_training_wording_are_asked_as_those_of_a_study(
+    job_of, made_forms, make_job, project
+):
+    study = made_forms(formats=["digits", "phrases"])
+    made = make_job(
+        settings={"forms": {"formats": ["digits", "phrases"]}, "items": "train"},
+        inputs={
+            "authored": project / "config/forms/authored.yaml",
+            "rewordings": project / "config/forms/rewordings.yaml",
+            "instrument": project / "config/instruments/mini_ipip.yaml",
+            "splits": study / "splits.json",
+        },
+        out="seen",
+    )
+    seen.main(made)
+    splits = json.loads((study / "splits.json").read_text())
+    answers = answers_of(job_of(made.out))
+    # Both orders of the one format that is held out.
+    assert len(answers) == 16 * 2 * 20
+    assert set(answers["format"]) == {"digits"}
+    assert {splits["wordings"][wording] for wording in answers["wording"]} == {"train"}
+    assert (answers["variant"] > 0).all()
 
 
 def test_a_further_wording_asks_only_what_is_new(job_of, made_forms, monkeypatch):
