@@ -57,7 +57,7 @@ def test_page_of_base_runs_alone(tmp_path: Path) -> None:
     study["runs"] = study["runs"][:1]
     study["checks"] = [check for check in study["checks"] if check["run"] == "judge"]
     page = page_of(tmp_path, study)
-    assert "No run was trained, and the prompt alone matched no target" in page
+    assert "No run was trained, and what the prompt alone does could not be told" in page
     assert "trained with one seed" not in page
 
 
