@@ -10,11 +10,13 @@ import pytest
 from synthetic_answers import answers_of, at_random, constant, follows, noisy
 
 from mimic.metrics.nulls import MATCH, NOISE, TEXTS, answers_against_nulls, texts_against_nulls
-from mimic.metrics.questionnaire import exact_match
+from mimic.metrics.questionnaire import exact_match, match_counts
 from mimic.metrics.resampling import Resampling
 from mimic.metrics.seeds import answers_over_seeds, texts_over_seeds
 from mimic.metrics.study import family
+from mimic.stats.fidelity import trait_scores
 from mimic.stats.multiple import FIGURES
+from mimic.stats.permutation import permutation_p
 from mimic.stats.stability import spread
 from mimic.traits import TRAITS, balanced_profiles
 
@@ -55,6 +57,47 @@ def test_over_seeds_figures_are_means_and_need_five_seeds_to_vary() -> None:
     assert "3 training seeds, which do not vary: 5 are needed" in few["notes"]
 
 
+def test_the_same_permutation_of_targets_moves_all_seeds() -> None:
+    runs = [answers_of(noisy(strength=0.12, sd=1.2, seed=n)) for n in range(3)]
+    found = answers_over_seeds(runs, BASE, cut=CUT, resampling=FAST)["exact_match"]
+    scores = np.stack([trait_scores(run.y, run.item_traits)[0] for run in runs])
+    decisions, targets = scores >= CUT, runs[0].targets
+
+    def hits(wanted: np.ndarray) -> int:
+        return int((decisions == wanted[None, :, None]).all(axis=-1).sum())
+
+    generator = np.random.default_rng(5)
+    slow = [hits(targets[generator.permutation(16)]) >= hits(targets) for _ in range(3000)]
+    assert (found["hits"], found["cells"]) == (hits(targets), 3 * 16 * 12)
+    assert found["p_value"] == pytest.approx(np.mean(slow), abs=0.03)
+    assert found["p_value"] * 500 == pytest.approx(round(found["p_value"] * 500))
+    # Not the product of three tests: seeds that repeat each other say no more than one of them.
+    copies = answers_over_seeds([runs[0]] * 5, BASE, cut=CUT, resampling=FAST)["exact_match"]
+    alone = permutation_p(match_counts(runs[:1], cut=CUT), permutations=499, seed=1)
+    assert copies["p_value"] == alone > 1 / 500
+
+
+def test_texts_of_all_seeds_are_permuted_together() -> None:
+    runs = [texts_of(hits=0.06, seed=n) for n in range(3)]
+    found = texts_over_seeds(runs, FAST)["exact_match"]
+    texts = pd.concat(runs)
+    decisions = texts[list(TRAITS)].to_numpy() >= 0.5
+    levels = {str(profile): np.array(profile.levels) for profile in balanced_profiles(16)}
+
+    def hits(wanted: dict[str, np.ndarray]) -> int:
+        fits = (decisions == np.stack([wanted[label] for label in texts["profile"]])).all(axis=1)
+        return int(fits.sum())
+
+    generator = np.random.default_rng(6)
+    slow = []
+    for _ in range(2000):
+        moved = dict(zip(levels, generator.permutation(list(levels.values())), strict=True))
+        slow.append(hits(moved) >= hits(levels))
+    assert found["hits"] == hits(levels)
+    assert found["p_value"] == pytest.approx(np.mean(slow), abs=0.04)
+    assert texts_over_seeds([texts_of(hits=1, seed=1)] * 2, FAST)["exact_match"]["p_value"] == 0.002
+
+
 def test_seeds_that_differ_widen_the_interval() -> None:
     alike = [answers_of(noisy(strength=0.3, sd=0.5, seed=n)) for n in range(5)]
     apart = [
@@ -76,6 +119,7 @@ def test_texts_over_seeds_draw_seeds_from_five_on() -> None:
     assert wide["high"] - wide["low"] > 2 * (narrow["high"] - narrow["low"])
     nothing = texts_over_seeds([texts_of(hits=1, seed=1, copied=True)] * 2, FAST)
     assert nothing["exact_match"]["reason"] == "no texts"
+    assert nothing["exact_match"]["p_value"] is None
 
 
 def test_a_run_that_learned_its_labels_is_beyond_its_null_adapters() -> None:

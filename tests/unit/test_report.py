@@ -17,7 +17,7 @@ from report_example import (
     write_inputs,
 )
 
-from mimic.report import tables, tables_contrasts
+from mimic.report import facts, tables, tables_contrasts
 from mimic.report.build import main
 from mimic.report.facts import holm
 from mimic.report.words import answer, failures
@@ -338,12 +338,43 @@ def test_a_series_of_several_seeds_has_a_row_of_its_own() -> None:
     for count, note in ((3, True), (5, False)):
         table = tables.results(with_seeds(count), "none")
         names = [row[0].text for row in table.rows]
-        assert names[1:3] == ["tiny-sft-s1", f"tiny-sft, over {count} seeds"]
+        assert names[1:3] == ["tiny-sft-s1", f"tiny-sft over {count} seeds"]
         row = table.rows[2]
         assert row[2].text == table.rows[1][2].text
         assert len(row) == len(table.columns)
         assert bool(row[0].note) == note
     assert len(tables.results(with_seeds(3), "own").rows[2]) == 9
+
+
+def test_a_series_of_seeds_is_tested_once_and_in_place_of_its_runs() -> None:
+    study = with_seeds(3)
+    over = study["series"][0]["over_seeds"]
+    for part in (*over["questionnaire"].values(), over["texts"]):
+        part["exact_match"] = part["exact_match"] | {"p_value": 0.0002}
+    # Two more seeds, of which any would pass for itself.
+    single = copy.deepcopy(study["runs"][1])
+    single["questionnaire"]["none"]["exact_match"]["p_value"] = 0.0001
+    seeds = [single | {"run": f"tiny-sft-s{n}"} for n in (2, 3)]
+    study["runs"][1:1] = seeds
+    found = facts.tests(study)
+    names = [test.name for test in found if test.where == "none"]
+    assert names == ["tiny-base-s1", "tiny-sft over 3 seeds", "tiny-dpo-s1", "tiny-orpo-s1"]
+    # About essays a series has no figure over seeds: there its runs are tested one by one.
+    about = [test.name for test in found if test.where == "human" and "sft" in test.name]
+    assert about == ["tiny-sft-s2", "tiny-sft-s3", "tiny-sft-s1"]
+    by_hand = sorted(
+        [test.p for test in facts.tests(example_study()) if "sft" not in test.name]
+        + [0.0002] * 3
+        + [test.p for test in found if test.name in about]
+    )
+    # Holm: the least p after the three of dpo, whose answers and texts fit.
+    assert by_hand[:4] == [0.0001, 0.0001, 0.0001, 0.0002]
+    (together,) = [t for t in found if t.name == "tiny-sft over 3 seeds" and t.where == "none"]
+    assert together.adjusted == pytest.approx(0.0002 * (len(by_hand) - 3))
+    assert answer(study).headline.startswith("tiny-sft over 3 seeds and tiny-dpo-s1 gave answers")
+    assert "tested once, together" in tables_contrasts.against_chance(study).caption
+    row = tables.results(study, "none").rows[4]
+    assert row[2].details[-1].replace("\xa0", " ") == "p = 0.0002"
 
 
 def test_limits_follow_the_study() -> None:

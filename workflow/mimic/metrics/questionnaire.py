@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -83,6 +83,15 @@ def exact_match(answers: Answers, *, cut: np.ndarray) -> float:
     return float(fit.exact_match[0])
 
 
+def match_counts(runs: Sequence[Answers], *, cut: np.ndarray) -> np.ndarray:
+    """How many answers of each target would fit each other one, over runs of one layout.
+
+    See `mimic.stats.permutation.hit_counts`. The runs' counts are summed, so that a permutation of
+    the targets moves all of them together.
+    """
+    return np.sum([_match_counts(run, cut) for run in runs], axis=0)
+
+
 def acquiescence(answers: Answers) -> float | None:
     """Mean over subjects and forms of `agreement_index`; None if no trait has both keyings."""
     keyed_plus = np.array([item.keyed == "plus" for item in answers.items])
@@ -113,16 +122,20 @@ def order_asymmetry(answers: Answers) -> float | None:
 
 def _at_cut(answers: Answers, cut: np.ndarray, resampling: Resampling) -> dict[str, Any]:
     """Exact match at another cut, without an interval."""
-    scores = trait_scores(answers.y, answers.item_traits)[0]
-    subjects, forms = scores.shape[:2]
-    decisions = (scores >= cut).reshape(subjects * forms, len(TRAITS))
-    counts = hit_counts(decisions, np.repeat(np.arange(subjects), forms), answers.targets)
+    counts = match_counts([answers], cut=cut)
     p_value = permutation_p(counts, permutations=resampling.permutations, seed=resampling.seed)
     return {
         "value": exact_match(answers, cut=cut),
         "hits": int(np.trace(counts)),
         "p_value": p_value,
     }
+
+
+def _match_counts(answers: Answers, cut: np.ndarray) -> np.ndarray:
+    scores = trait_scores(answers.y, answers.item_traits)[0]
+    subjects, forms = scores.shape[:2]
+    decisions = (scores >= cut).reshape(subjects * forms, len(TRAITS))
+    return hit_counts(decisions, np.repeat(np.arange(subjects), forms), answers.targets)
 
 
 def _fidelity(
@@ -152,9 +165,7 @@ def _fidelity(
             return wilson(hits=round(value * n), n=n)
         return estimate(value, of_draws, n)
 
-    decisions = trait_scores(answers.y, traits)[0] >= cut
-    blocks = np.repeat(np.arange(profiles), forms)
-    counts = hit_counts(decisions.reshape(cells, len(TRAITS)), blocks, targets)
+    counts = match_counts([answers], cut=cut)
     p_value = permutation_p(counts, permutations=resampling.permutations, seed=resampling.seed)
     exact = proportion(point.exact_match[0], drawn.exact_match, cells)
     averaged = proportion(point.exact_match_averaged[0], drawn.exact_match_averaged, profiles)

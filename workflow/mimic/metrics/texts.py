@@ -91,6 +91,15 @@ def uncopied_hits(texts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"hits": by_profile.sum(), "texts": by_profile.size()})
 
 
+def match_counts(texts: pd.DataFrame) -> np.ndarray:
+    """How many texts of each profile would fit each other one; see `hit_counts`."""
+    labels = sorted({Profile.parse(label) for label in texts["profile"]}, reverse=True)
+    position = {str(profile): row for row, profile in enumerate(labels)}
+    blocks = texts["profile"].map(position).to_numpy()
+    decisions = texts[list(TRAITS)].to_numpy(dtype=np.float64) >= 0.5
+    return hit_counts(decisions, blocks, design_matrix(labels) > 0)
+
+
 def _figures(texts: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:
     n = len(texts)
     if n == 0:
@@ -133,10 +142,7 @@ def _figures(texts: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:
             return wilson(hits=round(value * n), n=n)
         return estimate(value, of_draws)
 
-    labels = sorted({Profile.parse(label) for label in texts["profile"]}, reverse=True)
-    position = {str(profile): row for row, profile in enumerate(labels)}
-    blocks = texts["profile"].map(position).to_numpy()
-    counts = hit_counts(probabilities >= 0.5, blocks, design_matrix(labels) > 0)
+    counts = match_counts(texts)
     p_value = permutation_p(counts, permutations=resampling.permutations, seed=resampling.seed)
     exact = proportion(point.exact_match[0], drawn.exact_match)
     accuracy = {

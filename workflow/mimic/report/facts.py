@@ -33,19 +33,33 @@ class Test(NamedTuple):
 
     Attributes
     ----------
-    run, where
-        Whose answers, and what was read: a context's name or "texts".
-    value, p
-        Exact match and its p-value.
+    name
+        Of the run, or of the series whose seeds are taken together.
+    run
+        The run, of a series its last one.
+    where
+        What was read: a context's name or "texts".
+    match
+        Exact match with its interval and p-value.
     adjusted
         The p-value after Holm's correction over all tests at the primary cut.
     """
 
+    name: str
     run: dict[str, Any]
     where: str
-    value: float
-    p: float
+    match: dict[str, Any]
     adjusted: float
+
+    @property
+    def value(self) -> float:
+        """Exact match."""
+        return float(self.match["value"])
+
+    @property
+    def p(self) -> float:
+        """Its p-value before any correction."""
+        return float(self.match["p_value"])
 
 
 def contexts(study: dict[str, Any]) -> list[str]:
@@ -129,21 +143,49 @@ def holm(values: list[float]) -> list[float]:
 
 
 def tests(study: dict[str, Any]) -> list[Test]:
-    """Every permutation test of exact match at the primary cut, corrected by Holm's method."""
+    """Every permutation test of exact match at the primary cut, corrected by Holm's method.
+
+    A series of several seeds is tested once, its seeds taken together, wherever it has figures over
+    seeds; its single runs aren't tested beside it. All other runs are tested by themselves.
+    """
     found = []
+    together = {run: one for one in over_seeds(study).values() for run in one["runs"]}
     for run in study["runs"]:
-        sources = [(name, run["questionnaire"].get(name)) for name in contexts(study)]
-        for where, source in [*sources, ("texts", run["texts"])]:
+        for where in [*contexts(study), "texts"]:
+            name, source = run["run"], _read_in(run, where)
+            one = together.get(run["run"])
+            if one is not None and (of_seeds := _read_in(one["over_seeds"], where)) is not None:
+                name = series_name(one)
+                # A series stands where its last run does.
+                source = of_seeds if run["run"] == one["runs"][-1] else None
             match = source["exact_match"] if source else {}
             if match.get("value") is not None and match.get("p_value") is not None:
-                found.append(Test(run, where, match["value"], match["p_value"], 1.0))
+                found.append(Test(name, run, where, match, 1.0))
     adjusted = holm([test.p for test in found])
     return [test._replace(adjusted=p) for test, p in zip(found, adjusted, strict=True)]
+
+
+def _read_in(figures: dict[str, Any], where: str) -> dict[str, Any] | None:
+    """What a run, or a series over its seeds, has in a context or in ``texts``."""
+    source = figures["texts"] if where == "texts" else figures["questionnaire"].get(where)
+    return dict(source) if source is not None else None
+
+
+def series_name(one: dict[str, Any]) -> str:
+    """A series whose seeds are taken together, in words."""
+    return f"{one['series']} over {len(one['runs'])} seeds"
 
 
 def over_seeds(study: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The figures over seeds of each series that has several, by the series' last run."""
     return {one["runs"][-1]: one for one in study["series"] if one["over_seeds"] is not None}
+
+
+def together(study: dict[str, Any]) -> str:
+    """A sentence on what the tests of exact match take together; empty without several seeds."""
+    if not over_seeds(study):
+        return ""
+    return " Runs that differ in their seed alone are tested once, together, and not one by one."
 
 
 def is_family_run(study: dict[str, Any]) -> bool:

@@ -32,6 +32,7 @@ from mimic.report.facts import (
     essay_words,
     is_family_run,
     is_trained,
+    over_seeds,
     target_contexts,
 )
 from mimic.report.numbers import Table
@@ -122,6 +123,7 @@ def render(
         protocol_accuracy=[tables_protocols.accuracy(study, c) for c in answered],
         baselines=tables.baselines(study),
         against_null=tables_contrasts.against_null(study) if is_family_run(study) else None,
+        together=bool(over_seeds(study)),
         against_chance=tables_contrasts.against_chance(study),
         against_base=tables_contrasts.against_base(study),
         by_trait=[tables_contrasts.by_trait(study, where) for where in [*told, "texts"]],

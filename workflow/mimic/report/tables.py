@@ -14,6 +14,7 @@ from mimic.report.facts import (
     listed,
     no_likelihood,
     over_seeds,
+    series_name,
     target_contexts,
 )
 from mimic.report.numbers import PERCENT, Cell, Table, number, p_value, percent
@@ -288,16 +289,16 @@ def _over_seeds(
     part, texts = one["over_seeds"]["questionnaire"][context], one["over_seeds"]["texts"]
     verdict = part["more_stable"]
     notes = [note for note in part["notes"] if "seeds" in note]
-    label = Cell(f"{one['series']}, over {len(one['runs'])} seeds")
+    label = Cell(series_name(one))
     table.rows.append(
         [
             label._replace(note=table.missing("; ".join(notes)).note) if notes else label,
             Cell(one["method"]),
             *items,
-            table.share(part["exact_match"]),
+            matched(table, part["exact_match"]),
             table.share(part["exact_match_averaged"]),
             table.plain(part["mean_auc"]),
-            *([table.share(texts["exact_match"]), table.plain(texts["mean_auc"])] * is_main),
+            *([matched(table, texts["exact_match"]), table.plain(texts["mean_auc"])] * is_main),
             table.plain(part["spread"]),
             table.share(part["reduction"]),
             _noise(table, part["traits"]),

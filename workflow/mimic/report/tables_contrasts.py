@@ -10,6 +10,7 @@ from mimic.report.facts import (
     is_trained,
     target_contexts,
     tests,
+    together,
 )
 from mimic.report.numbers import PERCENT, Cell, Table, number, p_value, percent
 from mimic.report.tables import NOISE, null_range
@@ -104,13 +105,13 @@ def against_chance(study: dict[str, Any]) -> Table:
     table = Table(
         "Exact match against chance: p, one-sided, and after Holm’s correction over all tests of "
         "this table. Exploratory: these tests ask whether answers follow a target at all, not "
-        "whether training on labels brought it about.",
+        f"whether training on labels brought it about.{together(study)}",
         ["Run", "In", "Exact match", "p", "After Holm’s correction"],
     )
     for test in tests(study):
         where = "texts" if test.where == "texts" else context_words(study, test.where)
         cells = (percent(test.value), p_value(test.p), p_value(test.adjusted))
-        table.rows.append([Cell(test.run["run"]), Cell(where), *map(Cell, cells)])
+        table.rows.append([Cell(test.name), Cell(where), *map(Cell, cells)])
     return table
 
 

@@ -21,6 +21,7 @@ from mimic.report.facts import (
     share_in,
     target_contexts,
     tests,
+    together,
 )
 from mimic.report.numbers import interval, p_value, percent
 from mimic.traits import TRAITS
@@ -66,7 +67,7 @@ def answer(study: dict[str, Any]) -> Answer:
     if trained:
         points.append(("Learned", _learned(trained)))
     if found:
-        points.append(("What that rests on", [_evidence(found, compared=_is_compared(study))]))
+        points.append(("What that rests on", [_evidence(study, found)]))
     return Answer(_headline(study, trained, found), points)
 
 
@@ -142,13 +143,13 @@ def _is_compared(study: dict[str, Any]) -> bool:
     return any(map(is_trained, study["runs"])) and bool(target_contexts(study))
 
 
-def _evidence(found: list[Test], *, compared: bool) -> str:
+def _evidence(study: dict[str, Any], found: list[Test]) -> str:
     """What the words of the box stand for."""
-    rule = "; “more stable” is a rule, not a test" if compared else ""
+    rule = "; “more stable” is a rule, not a test" if _is_compared(study) else ""
     return (
         "Exploratory: the tests were not named before the study. “More often than chance” means "
         f"that p is at most {percent(ALPHA, 0)} after Holm’s correction over all {len(found)} "
-        f"tests of exact match at the primary cut{rule}."
+        f"tests of exact match at the primary cut{rule}.{together(study)}"
     )
 
 
@@ -229,7 +230,7 @@ def _linked(study: dict[str, Any], sure: list[Test]) -> str:
 
 
 def _names(found: Iterable[Test]) -> list[str]:
-    return list(dict.fromkeys(test.run["run"] for test in found))
+    return list(dict.fromkeys(test.name for test in found))
 
 
 def _accuracy(study: dict[str, Any], found: list[Test], where: str) -> list[str]:
@@ -237,15 +238,14 @@ def _accuracy(study: dict[str, Any], found: list[Test], where: str) -> list[str]
     if not here:
         return ["No run has a figure; the table says why."]
     best = max(here, key=lambda test: test.value)
-    part = best.run["texts"] if where == "texts" else best.run["questionnaire"][where]
-    bounds = interval(part["exact_match"], scale=100, digits=1)
+    bounds = interval(best.match, scale=100, digits=1)
     figure = f"{percent(best.value)}{f' {bounds}' if bounds else ''}, {p_value(best.p)}"
     baselines = best.run["baselines"]
     constant = percent(share_in(baselines["constant_profile"], where))
-    sure = [test.run["run"] for test in here if test.adjusted <= ALPHA]
-    alone = [test.run["run"] for test in here if test.p <= ALPHA < test.adjusted]
+    sure = [test.name for test in here if test.adjusted <= ALPHA]
+    alone = [test.name for test in here if test.p <= ALPHA < test.adjusted]
     lines = [
-        f"The highest exact match is {figure} ({best.run['run']}); a profile drawn at random fits "
+        f"The highest exact match is {figure} ({best.name}); a profile drawn at random fits "
         f"in {percent(baselines['uniform'])}, always the same one in up to {constant}."
     ]
     lines.append(
