@@ -106,6 +106,9 @@ def with_null_adapters() -> dict[str, Any]:
     series, tests = [], []
     for method, p in (("sft", 0.4), ("dpo", 0.0002)):
         strong = method == "dpo"
+        # Of five null adapters; agreeableness holds against all but one.
+        verdicts = {t: [strong] * 5 for t in TRAITS}
+        verdicts["agreeableness"] = [strong] * 4 + [False]
         figures = {
             figure: {
                 "run": value,
@@ -127,7 +130,11 @@ def with_null_adapters() -> dict[str, Any]:
                 "runs": [f"tiny-{method}-s1"],
                 "null_adapters": [f"tiny-{method}-null{n}-s1" for n in range(1, 6)],
                 "over_seeds": None,
-                "against_null": {"context": "none", "figures": figures},
+                "against_null": {
+                    "context": "none",
+                    "figures": figures,
+                    "stability": {"run": {}, "nulls": [], "more_stable": verdicts},
+                },
             }
         )
         tests += [

@@ -9,7 +9,15 @@ import pandas as pd
 import pytest
 from synthetic_answers import answers_of, at_random, constant, follows, noisy
 
-from mimic.metrics.nulls import MATCH, NOISE, TEXTS, answers_against_nulls, texts_against_nulls
+from mimic.metrics.answers import Answers
+from mimic.metrics.nulls import (
+    MATCH,
+    NOISE,
+    TEXTS,
+    answers_against_nulls,
+    stability_against_nulls,
+    texts_against_nulls,
+)
 from mimic.metrics.questionnaire import exact_match, match_counts
 from mimic.metrics.resampling import Resampling
 from mimic.metrics.seeds import answers_over_seeds, texts_over_seeds
@@ -133,6 +141,32 @@ def test_a_run_that_learned_its_labels_is_beyond_its_null_adapters() -> None:
     alone = answers_against_nulls(seeds(1), nulls, cut=CUT, resampling=FAST)
     assert alone[MATCH]["run"] == pytest.approx(exact_match(seeds(1)[0], cut=CUT))
     assert alone[MATCH]["nulls"] == pytest.approx([exact_match(null, cut=CUT) for null in nulls])
+
+
+def steady(strength: float, sd: float, **by_trait: float) -> Answers:
+    """Answers whose S is exactly `sd` × √(12/11), and whose B is `strength` or a trait's own."""
+    signals = np.repeat([by_trait.get(trait, strength) for trait in TRAITS], 4)
+    up = np.resize([1.0, -1.0], 12)[None, :, None]
+    return answers_of(lambda levels, keys, size: 3 + (signals * levels + sd * up) * keys)
+
+
+def test_the_rule_is_applied_to_each_null_adapter() -> None:
+    runs = [steady(0.5, 0.3), steady(0.3, 0.3)]
+    nulls = [
+        steady(0.1, 0.5),
+        # Steadier than the run in openness: S/|B| is 0.2/0.4 = 0.5 against 0.3/0.4 = 0.75.
+        steady(0.1, 0.2, openness=0.4),
+        # The run's B of 0.4 is less than 90 % of 0.5.
+        steady(0.1, 0.5, neuroticism=0.5),
+    ]
+    found = stability_against_nulls(runs, nulls)
+    factor = np.sqrt(12 / 11)
+    assert found["run"]["openness"]["signal"] == pytest.approx(0.4)
+    assert found["run"]["openness"]["noise_to_signal"] == pytest.approx(0.75 * factor)
+    assert found["nulls"][1]["openness"]["noise_to_signal"] == pytest.approx(0.5 * factor)
+    assert found["more_stable"]["openness"] == [True, False, True]
+    assert found["more_stable"]["neuroticism"] == [True, True, False]
+    assert found["more_stable"]["extraversion"] == [True, True, True]
 
 
 def test_a_figure_that_came_out_undefined_counts_as_p_of_one() -> None:

@@ -297,10 +297,34 @@ def test_the_page_shows_null_adapters_and_seeds(tmp_path: Path) -> None:
     # orpo has none, and no test.
     assert {row[0].text for row in rows} == {"tiny-sft", "tiny-dpo"}
     assert "Exact match against chance" in page
-    assert "not run|" not in str(reader.rows)
+    assert "not run" not in [cell.text for row in tables.baselines(study).rows for cell in row]
     assert "No null adapter" not in " ".join(limits(study, described()))
     study["series"][0]["null_adapters"] = ["tiny-sft-null1-s1"]
     assert "fewer than 5 null adapters: 1" in " ".join(limits(study, described()))
+
+
+def test_the_rule_against_null_adapters_stands_beside_that_against_the_base() -> None:
+    study = with_null_adapters()
+    place = tables.results(study, "none").columns.index("More stable in")
+    rows = {row[0].text: row[place] for row in tables.results(study, "none").rows}
+    assert rows["tiny-dpo-s1"] == ("5 of 5", ("null adapters: 4 of 5",), 0, "")
+    assert rows["tiny-sft-s1"].details == ("null adapters: 0 of 5",)
+    assert rows["tiny-orpo-s1"].details == ("null adapters: not run",)
+    assert rows["tiny-base-s1"].details == ()
+    # They answer in one context.
+    other = tables.results(study, "own")
+    place = other.columns.index("More stable in")
+    assert other.rows[2][place].details == ("null adapters: not asked",)
+    by_trait = tables_contrasts.stable_against_null(study).rows
+    assert [cell.text for cell in by_trait[1][2:]] == ["5 of 5"] * 3 + ["4 of 5", "5 of 5"]
+    stable = dict(answer(study).points)["Stable"]
+    assert "tiny-dpo: more stable than each of its null adapters in 4 of 5 traits." in stable
+    # Of several seeds the row over seeds has it, and no single run's.
+    seeds, together = with_seeds(3), study["series"][0]["against_null"]
+    seeds["series"][0] |= {"null_adapters": ["a"], "against_null": together}
+    table = tables.results(seeds, "none")
+    place = table.columns.index("More stable in")
+    assert [row[place].details for row in table.rows[1:3]] == [(), ("null adapters: 0 of 5",)]
 
 
 def test_an_item_trained_run_says_so() -> None:

@@ -13,10 +13,13 @@ import pandas as pd
 from mimic.metrics.answers import Answers
 from mimic.metrics.contrasts import hits_of, share_of_texts
 from mimic.metrics.resampling import Resampling
+from mimic.metrics.seeds import stability_over_seeds
+from mimic.metrics.stability import by_trait, point_stability
 from mimic.metrics.texts import uncopied_hits
 from mimic.stats.multiple import FIGURES
 from mimic.stats.permutation import Alternative, null_swap_p
-from mimic.stats.stability import mean_noise_to_signal, profile_parts
+from mimic.stats.stability import mean_noise_to_signal, more_stable, profile_parts
+from mimic.traits import TRAITS
 
 NOISE, MATCH, TEXTS = FIGURES
 _NO_SIGNAL = "a run has no signal at all, so that its S/|B| has no value; it counts as p = 1"
@@ -83,6 +86,32 @@ def answers_against_nulls(
     return {
         NOISE: _compared(parts, resampling, reason=_NO_SIGNAL),
         MATCH: _compared(matches, resampling, reason=_NO_SIGNAL),
+    }
+
+
+def stability_against_nulls(runs: Sequence[Answers], nulls: Sequence[Answers]) -> dict[str, Any]:
+    """The rule of "more stable" against each null adapter, the seeds of the run taken together.
+
+    Parameters
+    ----------
+    runs, nulls
+        See `answers_against_nulls`.
+
+    Returns
+    -------
+    dict
+        ``run`` and ``nulls``: S, B and S/|B| of each trait; ``more_stable``: of each trait a
+        verdict for each null adapter, None where the targets don't tell traits apart.
+    """
+    own = stability_over_seeds(runs)
+    others = [point_stability(null.y, null) for null in nulls]
+    verdicts = np.stack([more_stable(own, other) for other in others])
+    return {
+        "run": by_trait(own),
+        "nulls": [by_trait(other) for other in others],
+        "more_stable": None
+        if np.isnan(own.signal).any()
+        else {trait: verdicts[:, t].tolist() for t, trait in enumerate(TRAITS)},
     }
 
 

@@ -15,7 +15,11 @@ from mimic.metrics.answers import (
     load_answers,
     trained_on,
 )
-from mimic.metrics.nulls import answers_against_nulls, texts_against_nulls
+from mimic.metrics.nulls import (
+    answers_against_nulls,
+    stability_against_nulls,
+    texts_against_nulls,
+)
 from mimic.metrics.numbers import cuts_of, rounded
 from mimic.metrics.seeds import answers_over_seeds, texts_over_seeds
 from mimic.metrics.settings import MetricsSettings
@@ -78,6 +82,7 @@ def main(job: Job) -> None:
                 answers[context], others, cut=cut, resampling=resampling
             )
             | texts_against_nulls(texts, null_texts, resampling),
+            "stability": stability_against_nulls(answers[context], others),
         }
     write_json(job.out / f"{series['label']}.json", rounded(figures))
 

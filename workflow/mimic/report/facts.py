@@ -188,6 +188,12 @@ def together(study: dict[str, Any]) -> str:
     return " Runs that differ in their seed alone are tested once, together, and not one by one."
 
 
+def stable_beyond_nulls(one: dict[str, Any]) -> int | None:
+    """In how many traits a series is more stable than each of its null adapters."""
+    verdicts = one["against_null"]["stability"]["more_stable"]
+    return None if verdicts is None else sum(map(all, verdicts.values()))
+
+
 def is_family_run(study: dict[str, Any]) -> bool:
     """Whether null adapters were trained, so that the one family of tests holds any."""
     return bool(study["family"]["size"])

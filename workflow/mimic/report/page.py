@@ -123,6 +123,7 @@ def render(
         protocol_accuracy=[tables_protocols.accuracy(study, c) for c in answered],
         baselines=tables.baselines(study),
         against_null=tables_contrasts.against_null(study) if is_family_run(study) else None,
+        stable_against_null=tables_contrasts.stable_against_null(study),
         together=bool(over_seeds(study)),
         against_chance=tables_contrasts.against_chance(study),
         against_base=tables_contrasts.against_base(study),

@@ -15,6 +15,7 @@ from mimic.report.facts import (
     no_likelihood,
     over_seeds,
     series_name,
+    stable_beyond_nulls,
     target_contexts,
 )
 from mimic.report.numbers import PERCENT, Cell, Table, number, p_value, percent
@@ -58,6 +59,8 @@ def results(study: dict[str, Any], context: str) -> Table:
         ],
     )
     several = over_seeds(study)
+    together = {run for one in several.values() for run in one["runs"]}
+    single = {run: one for one in study["series"] for run in one["runs"]}
     for run in study["runs"]:
         part, reason = run["questionnaire"].get(context), no_likelihood(run)
         if part is None:
@@ -78,7 +81,14 @@ def results(study: dict[str, Any], context: str) -> Table:
                 table.plain(stability["spread"]),
                 table.share(stability["reduction"], reason=_BASE),
                 _noise(table, stability["traits"]),
-                _more_stable(table, stability["more_stable"]),
+                _more_stable(
+                    table,
+                    stability["more_stable"],
+                    # Of several seeds the row over seeds has it.
+                    ()
+                    if run["run"] in together
+                    else _beyond_nulls(single.get(run["run"]), context),
+                ),
                 *([_learning(table, run)] if is_main else []),
             ]
         )
@@ -304,7 +314,7 @@ def _over_seeds(
             _noise(table, part["traits"]),
             table.missing("The targets do not tell traits apart.")
             if verdict is None
-            else Cell(f"{sum(verdict.values())} of {len(TRAITS)}"),
+            else _more_stable(table, verdict, _beyond_nulls(one, context)),
             *([table.missing("Each run has its own learning check.")] * is_main),
         ]
     )
@@ -344,10 +354,21 @@ def _noise(table: Table, traits: dict[str, Any]) -> Cell:
     return Cell(number(statistics.median(known), 1), tuple(details))
 
 
-def _more_stable(table: Table, more_stable: dict[str, bool] | None) -> Cell:
+def _more_stable(
+    table: Table, more_stable: dict[str, bool] | None, details: tuple[str, ...]
+) -> Cell:
     if more_stable is None:
         return table.missing(_BASE)
-    return Cell(f"{sum(more_stable.values())} of {len(TRAITS)}")
+    return Cell(f"{sum(more_stable.values())} of {len(TRAITS)}", details)
+
+
+def _beyond_nulls(one: dict[str, Any] | None, context: str) -> tuple[str, ...]:
+    """The rule against the null adapters of a series, which answer in one context."""
+    if one is None or one["against_null"] is None:
+        return ("null adapters: not run",)
+    if one["against_null"]["context"] != context:
+        return ("null adapters: not asked",)
+    return (f"null adapters: {stable_beyond_nulls(one)} of {len(TRAITS)}",)
 
 
 def _learning(table: Table, run: Run) -> Cell:

@@ -100,6 +100,32 @@ def against_null(study: dict[str, Any]) -> Table:
     return table
 
 
+def stable_against_null(study: dict[str, Any]) -> Table:
+    """The rule of “more stable” against each null adapter, for each series and trait."""
+    table = Table(
+        "More stable than null adapters, by trait: how many of them the run is more stable than by "
+        "the rule, its seeds taken together. A rule, not a test.",
+        ["Run", "In", *TRAITS],
+    )
+    for one in study["series"]:
+        if one["against_null"] is None:
+            continue
+        verdicts = one["against_null"]["stability"]["more_stable"]
+        table.rows.append(
+            [
+                Cell(one["series"]),
+                Cell(context_words(study, one["against_null"]["context"])),
+                *(
+                    table.missing("the targets do not tell traits apart")
+                    if verdicts is None
+                    else Cell(f"{sum(verdicts[trait])} of {len(verdicts[trait])}")
+                    for trait in TRAITS
+                ),
+            ]
+        )
+    return table
+
+
 def against_chance(study: dict[str, Any]) -> Table:
     """Every permutation test of exact match at the primary cut."""
     table = Table(

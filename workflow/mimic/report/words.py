@@ -19,6 +19,7 @@ from mimic.report.facts import (
     learning,
     listed,
     share_in,
+    stable_beyond_nulls,
     target_contexts,
     tests,
     together,
@@ -99,7 +100,13 @@ def _answer_of_family(study: dict[str, Any], trained: list[Run]) -> Answer:
     )
     points = [
         ("Against null adapters", lines),
-        ("Stable", [_stability(run, target_contexts(study)) for run in trained]),
+        (
+            "Stable",
+            [
+                *(_stability(run, target_contexts(study)) for run in trained),
+                *_stable_beyond_nulls(study),
+            ],
+        ),
         ("Learned", _learned(trained)),
         ("What that rests on", [rests]),
     ]
@@ -211,6 +218,17 @@ def _most_stable(study: dict[str, Any], trained: list[Run]) -> str:
         if stable
         else "No trained run is more stable than the base in all five traits."
     )
+
+
+def _stable_beyond_nulls(study: dict[str, Any]) -> list[str]:
+    """The rule against null adapters, for each series that has them."""
+    compared = [one for one in study["series"] if one["against_null"]]
+    counts = [(one["series"], stable_beyond_nulls(one)) for one in compared]
+    return [
+        f"{series}: more stable than each of its null adapters in {count} of {len(TRAITS)} traits."
+        for series, count in counts
+        if count is not None
+    ]
 
 
 def _linked(study: dict[str, Any], sure: list[Test]) -> str:
