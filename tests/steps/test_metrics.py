@@ -19,6 +19,13 @@ from mimic.step import Job
 from mimic.traits import TRAITS, balanced_profiles
 
 INSTRUMENTS = Path(__file__).parents[2] / "config/instruments"
+STUDY = {
+    "swept": [],
+    "models": {
+        "tiny": {"aligned": "aligned", "pair": None, "family": None, "parameters": 1.0},
+    },
+    "metrics": {"bootstrap_draws": 200, "permutations": 199},
+}
 
 
 def write_answers(
@@ -211,7 +218,7 @@ def test_a_run_and_its_base_in_one_study(files: dict[str, Path], tmp_path: Path)
     study_main(
         Job(
             name="study",
-            settings={"swept": []},
+            settings=STUDY,
             inputs={
                 "swept": [],
                 "runs": [out / "tiny-base.json", out / "tiny-sft.json"],
@@ -227,6 +234,8 @@ def test_a_run_and_its_base_in_one_study(files: dict[str, Path], tmp_path: Path)
     study = json.loads((out / "study.json").read_text())
     assert [found["run"] for found in study["runs"]] == ["tiny-base", "tiny-sft"]
     assert (study["series"], study["family"]["size"]) == ([], 0)
+    # One model has nothing to be compared with.
+    assert study["confounds"] == {"contrasts": [], "tests": [], "mixed": []}
     assert study["corpus"] == {"corpus": "composed"}
     assert study["gates"] == {"passed": True, "gates": [], "reference": None}
     # One of learning, two contexts for each of two runs, one of the judge.
@@ -278,7 +287,7 @@ def test_null_adapters_are_compared_and_no_results(files: dict[str, Path], tmp_p
         "summary": [files["essays"].with_name("summary.json")],
         "gates": [files["gates"]],
     }
-    study_main(Job(name="study", settings={"swept": []}, inputs=inputs, out=out))
+    study_main(Job(name="study", settings=STUDY, inputs=inputs, out=out))
     study = json.loads((out / "study.json").read_text())
     assert [run["run"] for run in study["runs"]] == ["tiny-base", "tiny-sft"]
     # A null adapter that learned nothing would be no comparison.

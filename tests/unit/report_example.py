@@ -59,6 +59,7 @@ def example_study(*, kind: str = "composed") -> dict[str, Any]:
         "runs": runs,
         "series": [],
         "sweeps": [],
+        "confounds": {"contrasts": [], "tests": [], "mixed": []},
         "family": {
             "size": 0,
             "tests": [

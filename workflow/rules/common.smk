@@ -323,6 +323,15 @@ def swept_settings():
     ]
 
 
+def compared_models():
+    """What models are compared by: those that answer by likelihood."""
+    return {
+        name: model.model_dump(mode="json", include={"aligned", "pair", "family", "parameters"})
+        for name, model in study.models.items()
+        if not model.is_served
+    }
+
+
 def told_contexts():
     """The contexts in which runs are told a target."""
     return [c for c in study.settings.questionnaire.contexts if c in ("none", "own")]

@@ -110,7 +110,15 @@ rule metrics_study:
         runtime=5,
     params:
         name="metrics study",
-        spec=spec("metrics.study", group="measure", settings={"swept": swept_settings()}),
+        spec=spec(
+            "metrics.study",
+            group="measure",
+            settings={
+                "swept": swept_settings(),
+                "models": compared_models(),
+                **study.slice("metrics"),
+            },
+        ),
         files=files_of(rule="metrics_study"),
     message:
         "metrics: figures of the study and its checks"

@@ -21,7 +21,8 @@ rule models:
         spec=lambda w: spec(
             "models.fetch",
             group="train",
-            settings={"model": study.models[w.model].model_dump(mode="json")},
+            # Its family serves comparisons alone.
+            settings={"model": study.models[w.model].model_dump(mode="json", exclude={"family"})},
         ),
         files=files_of(rule="models"),
     message:

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from mimic.files import read_json, write_json
+from mimic.metrics.confounds import confound_figures
 from mimic.metrics.numbers import rounded
+from mimic.metrics.settings import MetricsSettings
 from mimic.metrics.sweeps import grids
 from mimic.stats.multiple import FIGURES, METHODS, Comparison, adjust
 from mimic.stats.sensitivity import LEAST_MASS
@@ -30,6 +32,13 @@ def main(job: Job) -> None:
         "runs": runs,
         "series": series,
         "family": rounded(family(runs, series)),
+        "confounds": rounded(
+            confound_figures(
+                runs,
+                job.settings["models"],
+                job.parse(MetricsSettings, "metrics").resampling(),
+            )
+        ),
         "sweeps": grids(job.settings["swept"], [read_json(path) for path in job.inputs["swept"]]),
         "checks": [
             *(check for run in every for check in learning_checks(run)),

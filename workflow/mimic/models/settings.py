@@ -92,6 +92,11 @@ class ModelSettings(Settings):
         None,
         description="Of an uncensored model: the name of the aligned one that it was made from.",
     )
+    family: str | None = Field(
+        None,
+        description="What models of several sizes have in common: a maker and a generation, such "
+        "as `llama-3`. Sizes are compared within it, among models that are `aligned` alike.",
+    )
     source: Annotated[
         PackageGgufSettings | HubSettings | ApiSettings, Field(discriminator="kind")
     ] = Field(description="Where the weights come from, or who serves the model.")
@@ -152,7 +157,8 @@ def check_models(models: Mapping[str, ModelSettings], *, source: str) -> None:
     Raises
     ------
     ValueError
-        If a name can't be a folder's, or a pair isn't there, isn't aligned or has another shape.
+        If a name can't be a folder's, or a pair isn't there, isn't aligned, or has another shape or
+        family.
     """
     for name, model in models.items():
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
@@ -172,6 +178,11 @@ def check_models(models: Mapping[str, ModelSettings], *, source: str) -> None:
             raise ValueError(
                 f"{source}: {name}: pair = {model.pair!r}: that model is {pair.aligned}, not "
                 "aligned; name the one that this one was made from"
+            )
+        if model.family != pair.family:
+            raise ValueError(
+                f"{source}: {name}: family = {model.family!r}, but that of its pair {model.pair} "
+                f"is {pair.family!r}; an uncensored model has the family of its pair"
             )
         if model.architecture is None or pair.architecture is None:
             continue

@@ -172,6 +172,10 @@ def _any_essays(study: dict[str, Any]) -> str:
 def _difference(table: Table, found: dict[str, Any], *, scale: float = 1.0) -> Cell:
     if found["difference"] is None:
         return table.missing(found["reason"])
-    value = scale * found["difference"]
-    sign = "+" if float(f"{value:.1f}") > 0 else ""
-    return Cell(sign + number(value, 1), (p_value(found["p_value"]),))
+    return Cell(signed(scale * found["difference"]), (p_value(found["p_value"]),))
+
+
+def signed(difference: float) -> str:
+    """A difference with its sign, unless it rounds to 0."""
+    sign = "+" if float(f"{difference:.1f}") > 0 else ""
+    return sign + number(difference, 1)
