@@ -125,6 +125,7 @@ def test_a_served_model_needs_no_shape():
     [
         ("b", {"pair": "none"}, "b: pair = 'none': no such model; there are a, b"),
         ("b", {"architecture": ARCHITECTURE | {"layers": 3}}, "layers is 3, not 2"),
+        ("b", {"family": "f"}, "b: family = 'f', but that of its pair a is None"),
         ("b/c", {}, "'b/c' can't be a model's name"),
     ],
 )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mimic.metrics.confounds import Pair, pairs_of
 from mimic.study import Study, load_study, read_settings
 
 REFERENCE = ("gemma-2-2b", "gemma-7b", "llama-3.1-8b", "llama-3.2-3b-instruct")
@@ -77,3 +78,22 @@ def test_no_attention_is_asked_of_gemma_2_that_it_cannot_have(study: Study) -> N
     for run in study.runs.values():
         if run.training is not None and run.model.startswith("gemma-2"):
             assert run.training.attention in ("eager", "flash_attention_2")
+
+
+def test_alignment_has_three_pairs_and_size_two_in_one_family(study: Study) -> None:
+    models = {
+        name: model.model_dump(include={"aligned", "pair", "family", "parameters"})
+        for name, model in study.models.items()
+        if not model.is_served
+    }
+    pairs = pairs_of(models)
+    assert [pair.unit for pair in pairs if pair.kind == "alignment"] == [
+        "llama-3.1-8b-instruct",
+        "llama-3.2-3b-instruct",
+        "gemma-2-9b-it",
+    ]
+    large, small = "llama-3.1-8b-instruct", "llama-3.2-3b-instruct"
+    assert [pair for pair in pairs if pair.kind == "size"] == [
+        Pair("size", "llama-3", large, small),
+        Pair("size", "llama-3", f"{large}-abliterated", f"{small}-abliterated"),
+    ]
