@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 from report_cells import details, note_of, texts
-from report_example import example_study
+from report_example import TEMPLATE, described, example_study
 
 from mimic.metrics.confounds import LOG_NOISE, Pair, confound_figures, method_of, pairs_of
 from mimic.metrics.resampling import Resampling
 from mimic.report import tables_confounds
+from mimic.report.page import draw, render
+from mimic.report.settings import ReportSettings
 from mimic.traits import TRAITS
 
 FAST = Resampling(draws=200, permutations=999, seed=1)
@@ -191,7 +193,8 @@ def test_the_mixed_model_is_of_all_runs_or_says_why_not() -> None:
 
 def test_the_page_shows_pairs_tests_and_coefficients() -> None:
     study = example_study()
-    assert tables_confounds.contrasts(study) is tables_confounds.mixed(study) is None
+    assert tables_confounds.contrasts(study) is None
+    assert tables_confounds.mixed(study) is None
     study["confounds"] = found_of(RUNS)
     table = tables_confounds.contrasts(study)
     assert table is not None
@@ -210,3 +213,12 @@ def test_the_page_shows_pairs_tests_and_coefficients() -> None:
     assert texts(intercept)[:5] == ["questionnaire alone", "exact match", "8", "16", "intercept"]
     assert details(intercept[5])[0].startswith("[")
     assert len(intercept[5].details) == 1
+    page = render(
+        study,
+        draw(study, {}),
+        template=TEMPLATE,
+        settings=ReportSettings(),
+        described=described(),
+    )
+    assert "Alignment and size" in page
+    assert "A mixed model of method, size and alignment" in page

@@ -182,8 +182,7 @@ def _tests(contrasts: list[dict[str, Any]], resampling: Resampling) -> list[dict
             for one in members:
                 by_unit.setdefault(one["unit"], []).append(one[figure])
             test = {"kind": kind, "context": context, "method": method, "figure": figure}
-            test |= {"units": len(by_unit)}
-            found.append(test | _sign_flip(by_unit, resampling))
+            found.append(test | {"units": len(by_unit)} | _sign_flip(by_unit, resampling))
     return found
 
 
@@ -208,7 +207,7 @@ def _mixed(
     """
     rows = [run for run in runs if context in _told(run) and run["model"] in models]
     noise = [_noise_to_signal(run, context) for run in rows]
-    values = {
+    values: dict[str, Sequence[float | None]] = {
         MATCH: [_exact_match(run, context) for run in rows],
         LOG_NOISE: [None if value is None else math.log(value) for value in noise],
     }

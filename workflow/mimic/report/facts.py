@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from mimic.report.numbers import number
+from mimic.traits import TRAITS
 
 ALPHA = 0.05  # the usual level; every p stands on the page beside it
 
@@ -192,6 +193,15 @@ def stable_beyond_nulls(one: dict[str, Any]) -> int | None:
     """In how many traits a series is more stable than each of its null adapters."""
     verdicts = one["against_null"]["stability"]["more_stable"]
     return None if verdicts is None else sum(map(all, verdicts.values()))
+
+
+def beyond_nulls(one: dict[str, Any] | None, context: str) -> tuple[str, ...]:
+    """A line on the rule against the null adapters of a series, which answer in one context."""
+    if one is None or one["against_null"] is None:
+        return ("null adapters: not run",)
+    if one["against_null"]["context"] != context:
+        return ("null adapters: not asked",)
+    return (f"null adapters: {stable_beyond_nulls(one)} of {len(TRAITS)}",)
 
 
 def is_family_run(study: dict[str, Any]) -> bool:

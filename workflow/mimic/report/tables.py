@@ -6,6 +6,7 @@ import statistics
 from typing import Any
 
 from mimic.report.facts import (
+    beyond_nulls,
     by_share,
     changes,
     context_words,
@@ -15,7 +16,6 @@ from mimic.report.facts import (
     no_likelihood,
     over_seeds,
     series_name,
-    stable_beyond_nulls,
     target_contexts,
 )
 from mimic.report.numbers import PERCENT, Cell, Table, number, p_value, percent
@@ -85,9 +85,7 @@ def results(study: dict[str, Any], context: str) -> Table:
                     table,
                     stability["more_stable"],
                     # Of several seeds the row over seeds has it.
-                    ()
-                    if run["run"] in together
-                    else _beyond_nulls(single.get(run["run"]), context),
+                    () if run["run"] in together else beyond_nulls(single.get(run["run"]), context),
                 ),
                 *([_learning(table, run)] if is_main else []),
             ]
@@ -314,7 +312,7 @@ def _over_seeds(
             _noise(table, part["traits"]),
             table.missing("The targets do not tell traits apart.")
             if verdict is None
-            else _more_stable(table, verdict, _beyond_nulls(one, context)),
+            else _more_stable(table, verdict, beyond_nulls(one, context)),
             *([table.missing("Each run has its own learning check.")] * is_main),
         ]
     )
@@ -360,15 +358,6 @@ def _more_stable(
     if more_stable is None:
         return table.missing(_BASE)
     return Cell(f"{sum(more_stable.values())} of {len(TRAITS)}", details)
-
-
-def _beyond_nulls(one: dict[str, Any] | None, context: str) -> tuple[str, ...]:
-    """The rule against the null adapters of a series, which answer in one context."""
-    if one is None or one["against_null"] is None:
-        return ("null adapters: not run",)
-    if one["against_null"]["context"] != context:
-        return ("null adapters: not asked",)
-    return (f"null adapters: {stable_beyond_nulls(one)} of {len(TRAITS)}",)
 
 
 def _learning(table: Table, run: Run) -> Cell:
