@@ -184,3 +184,29 @@ def test_a_job_that_is_not_what_was_submitted_stops(
     assert entries() == []
     module.write_text(module.read_text().replace("EDITED = True\n", "# A comment.\n"))
     assert run(command).returncode == 0
+
+
+def test_a_hit_that_is_not_what_was_submitted_stops_too(
+    runner: Runner, made_up: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_up("from mimic.step import run_step\nrun_step(lambda j: (j.out / 'x').write_text('x'))\n")
+    former = runner("made_up", outputs=["results/x"])
+    assert run(former).returncode == 0
+    Path("results/x").unlink()
+    module = Path("package/mimic/made_up.py")
+    text = module.read_text()
+    module.write_text(text.replace("text('x')", "text('other')"))
+    command = runner("made_up", outputs=["results/x"])
+    values = describe(settings={}, sources=[])
+    monkeypatch.setenv("MIMIC_SUBMISSION", str(place_of(values, Path("results"))))
+    write(place_of(values, Path("results")), values)
+    # Set back while the job queues: its own Snakemake reads what the store has results of.
+    module.write_text(text)
+    stopped = run(former)
+    assert stopped.returncode == 1
+    assert "mimic.made_up changed since the work was submitted" in stopped.stderr
+    assert not Path("results/x").exists()
+    module.write_text(text.replace("text('x')", "text('other')"))
+    done = run(command)
+    assert done.returncode == 0, done.stderr
+    assert Path("results/x").read_text() == "other"

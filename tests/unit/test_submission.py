@@ -11,7 +11,13 @@ from mimic.files import sha256_file
 from mimic.provenance import submission
 from mimic.provenance.fingerprint import all_steps, step_code
 from mimic.provenance.specs import spec
-from mimic.provenance.submission import VARIABLE, check_drift, read_submission, submitted
+from mimic.provenance.submission import (
+    VARIABLE,
+    check_drift,
+    check_spec,
+    read_submission,
+    submitted,
+)
 from mimic.provenance.submit import describe, place_of, write
 
 
@@ -49,14 +55,15 @@ def test_what_changed_is_named(values: dict[str, Any], source: Path) -> None:
     good = spec_of(source)
     edited = good | {"code": good["code"] | {"mimic.forms.draw": "0" * 16}}
     digests = {str(source): sha256_file(source)}
-    with pytest.raises(ValueError, match=r"^mimic\.forms\.draw changed since the work was sub"):
-        check_drift(values, spec=edited, sources=digests)
-    with pytest.raises(ValueError, match="environment data changed"):
-        check_drift(values, spec=good | {"environment": {"data": "0" * 16}}, sources=digests)
-    with pytest.raises(ValueError, match=r"authored\.yaml changed"):
-        check_drift(values, spec=good, sources={str(source): "0" * 64})
-    with pytest.raises(ValueError, match=r"unknown\.yaml changed"):
-        check_drift(values, spec=good, sources={"unknown.yaml": "0" * 64})
+    for check in (check_spec, check_drift):
+        with pytest.raises(ValueError, match=r"^mimic\.forms\.draw changed since the work was sub"):
+            check(values, spec=edited, sources=digests)
+        with pytest.raises(ValueError, match="environment data changed"):
+            check(values, spec=good | {"environment": {"data": "0" * 16}}, sources=digests)
+        with pytest.raises(ValueError, match=r"authored\.yaml changed"):
+            check(values, spec=good, sources={str(source): "0" * 64})
+        with pytest.raises(ValueError, match=r"unknown\.yaml changed"):
+            check(values, spec=good, sources={"unknown.yaml": "0" * 64})
 
 
 def test_an_edit_after_the_submission_is_seen_and_a_comment_is_none(
@@ -79,6 +86,8 @@ def test_an_edit_after_the_submission_is_seen_and_a_comment_is_none(
     )
     with pytest.raises(ValueError, match=r"mimic\.forms\.draw changed"):
         check_drift(values, spec=good, sources=digests)
+    # A hit is what was submitted, whatever the files say by now.
+    check_spec(values, spec=good, sources=digests)
 
 
 def test_its_file_is_named_by_its_contents(values: dict[str, Any], tmp_path: Path) -> None:

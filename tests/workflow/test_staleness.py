@@ -296,6 +296,13 @@ def test_code_changed_while_a_job_queues_stops_it_on_a_cluster(study: SmallStudy
     assert went_on.endswith("status 0"), went_on
     summary = json.loads(study.read(f"{ROOT}/essays/summary.json"))
     assert summary["kind"] == "composed"
+    # Submitted with other code, and set back while it queued to code whose results the store has.
+    study.write(CONFIG, settings)
+    edited = study.read(code)
+    study.write(code, edited.replace("EDITED = True", "EDITED = False"))
+    former = submit_and_edit(code, edited)
+    assert "mimic.essays.check changed since the work was submitted" in former
+    assert former.endswith("status 1")
 
 
 def processes_in(folder: Path) -> list[psutil.Process]:

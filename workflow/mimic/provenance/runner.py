@@ -29,7 +29,7 @@ from mimic.provenance.records import (
     utc,
 )
 from mimic.provenance.store import RECORD, Store, identity_of, the_store
-from mimic.provenance.submission import check_drift, submitted
+from mimic.provenance.submission import check_drift, check_spec, submitted
 
 # Lines of a log that are shown where the log may lie on another machine.
 TAIL = 20
@@ -54,6 +54,7 @@ def _suit_rights(store: Store) -> None:
 
 
 def _run(call: Call, store: Store) -> int:
+    _check_submitted(call)
     identity = identity_of(spec=call.spec, inputs=call.started_from)
     with store.lock(identity, waiting=lambda owner: _tell_waiting(call, owner)) as lock:
         hit = _is_hit(call, store, identity)
@@ -202,6 +203,19 @@ def _count_attempt(path: Path) -> int:
     attempts = 1 + (read_json(path)["attempts"] if path.is_file() else 0)
     write_json(path, {"attempts": attempts})
     return int(attempts)
+
+
+def _check_submitted(call: Call) -> None:
+    """Check that the job is what was submitted; a hit would be filed under another's params."""
+    if (submission := submitted()) is None:
+        return
+    sources = {
+        path.as_posix(): digest
+        for name in call.spec["sources"]
+        if name in call.inputs
+        for path, digest in zip(call.inputs[name], call.started_from[name], strict=True)
+    }
+    check_spec(submission, spec=call.spec, sources=sources)
 
 
 def _check_unchanged(call: Call) -> None:

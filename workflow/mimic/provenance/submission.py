@@ -48,6 +48,28 @@ def read_submission(path: Path) -> dict[str, Any]:
     return values
 
 
+def check_spec(
+    values: Mapping[str, Any], *, spec: Mapping[str, Any], sources: Mapping[str, str]
+) -> None:
+    """Check that a job is what was submitted, whatever lies in the project's folder by now.
+
+    Parameters
+    ----------
+    values
+        The submission.
+    spec
+        Of the job.
+    sources
+        sha256 of each source file of the job, by path.
+
+    Raises
+    ------
+    ValueError
+        Naming the modules, group or files that differ.
+    """
+    _stop_if(_unlike(values, spec=spec, sources=sources))
+
+
 def check_drift(
     values: Mapping[str, Any], *, spec: Mapping[str, Any], sources: Mapping[str, str]
 ) -> None:
@@ -67,8 +89,8 @@ def check_drift(
     ValueError
         Naming the modules, group or files that differ.
     """
+    changed = _unlike(values, spec=spec, sources=sources)
     code = values["code"].get(spec["step"], {})
-    changed = _differing(code, spec["code"])
     # Bytes first: walking the syntax trees takes ten times as long.
     touched = any(
         fingerprint.module_bytes(name) != values["files"][name]["sha256"] for name in code
@@ -76,12 +98,25 @@ def check_drift(
     if touched:
         fingerprint.forget()
         changed |= _differing(code, fingerprint.step_code(spec["step"]))
+    _stop_if(changed)
+
+
+def _unlike(
+    values: Mapping[str, Any], *, spec: Mapping[str, Any], sources: Mapping[str, str]
+) -> set[str]:
+    """What of a job differs from what was submitted."""
+    changed = _differing(values["code"].get(spec["step"], {}), spec["code"])
     changed |= {
         f"environment {group}"
         for group, digest in spec["environment"].items()
         if values["environment"][group]["digest"] != digest
     }
-    changed |= {path for path, digest in sources.items() if values["sources"].get(path) != digest}
+    return changed | {
+        path for path, digest in sources.items() if values["sources"].get(path) != digest
+    }
+
+
+def _stop_if(changed: set[str]) -> None:
     if changed:
         raise ValueError(
             f"{', '.join(sorted(changed))} changed since the work was submitted; "
