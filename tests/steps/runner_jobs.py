@@ -72,6 +72,12 @@ def main(job):
 run_step(main)
 """
 
+# As in a real job: a snakemake, a shell that outlives it, the runner.
+STARTER = """\
+import shlex, subprocess, sys
+subprocess.run(['/bin/sh', '-c', shlex.join(sys.argv[1:]) + '; true'])
+"""
+
 Runner = Callable[..., list[str]]
 TABLE = "results/finetune/.packs/a.tsv"
 
@@ -96,6 +102,20 @@ def packed(jobs: dict[str, list[str]]) -> tuple[list[str], dict[str, list[str]]]
 
 def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
+
+
+def snakemake(command: list[str]) -> subprocess.Popen[str]:
+    """Start a job as a snakemake would, that can be killed."""
+    Path("snakemake").write_text(STARTER)
+    words = [sys.executable, "snakemake", *command]
+    return subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+
+
+def killed(process: subprocess.Popen[str]) -> str:
+    """Kill a snakemake; returns what its job still says until it ends, too."""
+    process.kill()
+    _, errors = process.communicate(timeout=30)
+    return errors
 
 
 def entries() -> list[Path]:

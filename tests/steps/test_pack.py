@@ -4,14 +4,24 @@ import csv
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from runner_jobs import TABLE, Runner, entries, gone, packed, run, wait_until, work
+from runner_jobs import (
+    TABLE,
+    Runner,
+    entries,
+    gone,
+    killed,
+    packed,
+    run,
+    snakemake,
+    wait_until,
+    work,
+)
 
 from mimic.files import read_json
 from mimic.provenance.pack_table import COLUMNS
@@ -203,16 +213,9 @@ def test_told_to_stop_each_saves_and_the_next_goes_on(jobs: Jobs, number: signal
     assert attempts == [2, 2]
 
 
-def test_a_pack_whose_snakemake_is_killed_ends_its_steps(jobs: Jobs, tmp_path: Path) -> None:
-    starter = tmp_path / "snakemake"
-    starter.write_text(
-        "import shlex, subprocess, sys\n"
-        "subprocess.run(['/bin/sh', '-c', shlex.join(sys.argv[1:]) + '; true'])\n"
-    )
+def test_a_pack_whose_snakemake_is_killed_ends_its_steps(jobs: Jobs) -> None:
     pack, _ = packed(jobs("ab", step=SAVING_STEP))
-    process = subprocess.Popen(
-        [sys.executable, str(starter), *pack], stderr=subprocess.PIPE, text=True
-    )
+    process = snakemake(pack)
     pids = started(process, 2)
     runners = [psutil.Process(pid).parents()[0].pid for pid in pids]
     packs = psutil.Process(runners[0]).parents()[0].pid
@@ -222,6 +225,22 @@ def test_a_pack_whose_snakemake_is_killed_ends_its_steps(jobs: Jobs, tmp_path: P
     process.communicate(timeout=5)
     assert not Path(TABLE).exists()
     assert work() == ["half", "half"]
+
+
+def test_a_pack_whose_snakemake_is_killed_before_it_trains(
+    runner: Runner, made_up: Callable[..., None]
+) -> None:
+    made_up("from pathlib import Path\nPath('ran').touch()\n")
+    os.mkfifo("pipe")
+    pack, _ = packed({"a": runner("made_up", inputs={"a": ["pipe"]}, outputs=["results/a/x"])})
+    process = snakemake(pack)
+    # The pack hashes its member's input; it has the pipe open, or this would wait.
+    with Path("pipe").open("wb"):
+        process.kill()
+        process.wait()
+    assert "failed: the snakemake that started this job is gone" in killed(process)
+    assert ran() == []
+    assert not Path(TABLE).exists()
 
 
 def test_a_pack_that_is_killed_leaves_no_step(jobs: Jobs) -> None:

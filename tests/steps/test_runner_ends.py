@@ -1,18 +1,30 @@
 """The runner when it is told to stop, is killed, or isn't alone."""
 
+import json
 import os
 import signal
 import subprocess
-import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
-from runner_jobs import LONG_STEP, Runner, entries, gone, run, step_processes, wait_until, work
+from runner_jobs import (
+    LONG_STEP,
+    Runner,
+    entries,
+    gone,
+    killed,
+    run,
+    snakemake,
+    step_processes,
+    wait_until,
+    work,
+)
 
 from mimic.files import read_json
+from mimic.provenance.store import Store, identity_of
 from mimic.provenance.submit import describe, place_of, write
 
 
@@ -36,20 +48,10 @@ def test_a_signal_ends_the_step(
 
 @pytest.mark.parametrize("waited_for", [True, False])
 def test_a_starter_that_is_killed_ends_the_step(
-    runner: Runner, made_up: Callable[..., None], tmp_path: Path, waited_for: bool
+    runner: Runner, made_up: Callable[..., None], waited_for: bool
 ) -> None:
     made_up(LONG_STEP)
-    # As in a real job: a snakemake, a shell that outlives it, the runner.
-    starter = tmp_path / "snakemake"
-    starter.write_text(
-        "import shlex, subprocess, sys\n"
-        "command = shlex.join(sys.argv[1:]) + '; true'\n"
-        "subprocess.run(['/bin/sh', '-c', command])\n"
-    )
-    command = runner("made_up", outputs=["results/x"])
-    process = subprocess.Popen(
-        [sys.executable, str(starter), *command], stderr=subprocess.PIPE, text=True
-    )
+    process = snakemake(runner("made_up", outputs=["results/x"]))
     pids = step_processes(process)
     (runner_pid,) = psutil.Process(pids[0]).parents()[:1]
     process.kill()
@@ -62,6 +64,35 @@ def test_a_starter_that_is_killed_ends_the_step(
     assert not Path("results/x").exists()
     # The next one finds no lock in its way.
     assert not [name for name in work() if name.endswith(".lock")]
+
+
+def test_a_starter_that_is_killed_before_the_step_started(
+    runner: Runner, made_up: Callable[..., None]
+) -> None:
+    made_up("from pathlib import Path\nPath('ran').touch()\n")
+    os.mkfifo("pipe")
+    process = snakemake(runner("made_up", inputs={"a": ["pipe"]}, outputs=["results/x"]))
+    # The runner hashes its input; it has the pipe open, or this would wait.
+    with Path("pipe").open("wb"):
+        process.kill()
+        process.wait()
+    assert "failed: the snakemake that started this job is gone" in killed(process)
+    assert not Path("ran").exists()
+
+
+def test_a_starter_that_is_killed_while_the_runner_waits(
+    runner: Runner, made_up: Callable[..., None]
+) -> None:
+    made_up("from pathlib import Path\nPath('ran').touch()\n")
+    command = runner("made_up", outputs=["results/x"])
+    spec = json.loads(command[command.index("--spec") + 1])
+    with Store(Path("store")).lock(identity_of(spec=spec, inputs={})):
+        process = snakemake(command)
+        assert process.stderr is not None
+        assert "waiting: another job" in process.stderr.readline()
+        # It ends while the other job still works.
+        assert "failed: the snakemake that started this job is gone" in killed(process)
+    assert not Path("ran").exists()
 
 
 def test_a_runner_that_is_killed_leaves_a_lock_that_the_next_takes_over(

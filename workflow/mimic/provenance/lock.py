@@ -57,7 +57,12 @@ class Lock:
 
 
 @contextmanager
-def hold(path: Path, *, waiting: Callable[[dict[str, Any]], None] | None = None) -> Iterator[Lock]:
+def hold(
+    path: Path,
+    *,
+    waiting: Callable[[dict[str, Any]], None] | None = None,
+    check: Callable[[], None] | None = None,
+) -> Iterator[Lock]:
     """Hold the lock `path`; waits while another process has it.
 
     Parameters
@@ -66,6 +71,8 @@ def hold(path: Path, *, waiting: Callable[[dict[str, Any]], None] | None = None)
         The lock file; its folder exists.
     waiting
         Called once with what is known of the owner, if there is one to wait for.
+    check
+        Called again and again while it waits; what it raises ends the waiting.
     """
     told = False
     while (lock := _taken(path)) is None:
@@ -74,6 +81,8 @@ def hold(path: Path, *, waiting: Callable[[dict[str, Any]], None] | None = None)
         if not told and waiting is not None:
             waiting(read_owner(path) or {})
             told = True
+        if check is not None:
+            check()
         time.sleep(POLL_S)
     with _held(lock):
         yield lock

@@ -26,7 +26,7 @@ from typing import Any
 from mimic.files import canonical_json
 from mimic.provenance.call import Call, parse_call
 from mimic.provenance.pack_table import Row, State, write_table
-from mimic.provenance.process import is_alive, pass_on_signals, starters
+from mimic.provenance.process import Starters, pass_on_signals
 from mimic.provenance.records import gpus
 from mimic.provenance.store import Store, identity_of, the_store
 
@@ -128,16 +128,19 @@ def main(argv: list[str] | None = None) -> int:
         The exit status: 0 if it worked, whatever became of its members; 128 and the signal's number
         if it was told to stop before all were there, which leaves no table.
     """
+    works_for = Starters.of_this_process()
     arguments = _parser().parse_args(argv)
     with _telling(arguments.log) as tell:
         try:
-            return _run(arguments, the_store(), tell)
+            return _run(arguments, the_store(), tell, works_for)
         except (OSError, ValueError) as error:
             tell(f"[{arguments.name}] failed: {error}\n")
             return 1
 
 
-def _run(arguments: argparse.Namespace, store: Store, tell: Callable[[str], None]) -> int:
+def _run(
+    arguments: argparse.Namespace, store: Store, tell: Callable[[str], None], works_for: Starters
+) -> int:
     specs, files = json.loads(arguments.spec), json.loads(arguments.files)
     members = [
         Member.of(name=job["name"], spec=specs[run], files=job["files"], log=job["log"])
@@ -147,8 +150,11 @@ def _run(arguments: argparse.Namespace, store: Store, tell: Callable[[str], None
     devices = slots(missing)
     hits, works = len(members) - len(missing), len(missing)
     tell(f"[{arguments.name}] {works} of {works + hits} to train, {hits} in the store\n")
-    works_for, runners = starters(), Runners(tell)
+    runners, ended = Runners(tell), threading.Event()
     pass_on_signals(runners.pass_on)
+    works_for.check()
+    watch = threading.Thread(target=_watch, args=(works_for, runners, ended), daemon=True)
+    watch.start()
     with ThreadPoolExecutor(max_workers=max(1, works)) as threads:
         worked = dict(
             zip(
@@ -157,16 +163,23 @@ def _run(arguments: argparse.Namespace, store: Store, tell: Callable[[str], None
                 strict=True,
             )
         )
+    ended.set()
     rows = [worked.get(m.call.run) or m.row("hit", 0, "was made before") for m in members]
     tell("".join(f"[{arguments.name}] {row.run}: {row.state}, {row.seconds} s\n" for row in rows))
     if any(row.state == "failed" for row in rows):
         if runners.stopped_by is not None:
             tell(f"[{arguments.name}] told to stop; the next attempt goes on\n")
             return 128 + runners.stopped_by
-        if not all(map(is_alive, works_for)):
+        if not works_for.live():
             return 128 + signal.SIGTERM
     write_table(Path(files["table"]), rows)
     return 0
+
+
+def _watch(works_for: Starters, runners: Runners, ended: threading.Event) -> None:
+    """Stop the runners when the snakemake is gone: one that starts just then can't know of it."""
+    if works_for.gone_before(ended):
+        runners.pass_on(signal.SIGTERM)
 
 
 def slots(members: Sequence[Member]) -> list[str | None]:

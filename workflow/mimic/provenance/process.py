@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -30,7 +31,12 @@ TERMINATE_GRACE_S = 10.0
 
 
 def run_in_group(
-    command: list[str], *, threads: int, log: Path, tell: Callable[[str], None]
+    command: list[str],
+    *,
+    threads: int,
+    log: Path,
+    tell: Callable[[str], None],
+    works_for: Starters,
 ) -> int:
     """Run a step in a process group of its own, tell its progress, log the rest.
 
@@ -47,11 +53,18 @@ def run_in_group(
         Where its output goes.
     tell
         Called with each line of its progress and each error.
+    works_for
+        When one of them is gone the step isn't started, or is ended.
 
     Returns
     -------
     int
         Its exit status; 128 and the signal's number if a signal ended it.
+
+    Raises
+    ------
+    ValueError
+        If the step wasn't started since one of `works_for` is gone.
     """
     environment = {
         **os.environ,
@@ -60,6 +73,7 @@ def run_in_group(
         "PYTHONUNBUFFERED": "1",
     }
     log.parent.mkdir(parents=True, exist_ok=True)
+    works_for.check()
     process = subprocess.Popen(
         command,
         env=environment,
@@ -71,7 +85,7 @@ def run_in_group(
     )
     pass_on_signals(lambda received: _signal_group(process, _passed_on(received)))
     ended = threading.Event()
-    watch = threading.Thread(target=_watch_parent, args=(process, ended), daemon=True)
+    watch = threading.Thread(target=_watch, args=(works_for, process, ended), daemon=True)
     watch.start()
     assert process.stdout is not None  # it was asked for
     try:
@@ -113,37 +127,58 @@ def _signal_group(process: subprocess.Popen[str], number: int) -> None:
         os.killpg(process.pid, number)
 
 
-def _watch_parent(process: subprocess.Popen[str], ended: threading.Event) -> None:
+def _watch(works_for: Starters, process: subprocess.Popen[str], ended: threading.Event) -> None:
     """End the step's process group when one of those that started the runner is gone."""
-    started_by = starters()
-    while started_by and not ended.wait(PARENT_CHECK_S):
-        if not all(map(is_alive, started_by)):
-            _signal_group(process, signal.SIGTERM)
-            if not ended.wait(TERMINATE_GRACE_S):
-                _signal_group(process, signal.SIGKILL)
-            return
+    if works_for.gone_before(ended):
+        _signal_group(process, signal.SIGTERM)
+        if not ended.wait(TERMINATE_GRACE_S):
+            _signal_group(process, signal.SIGKILL)
 
 
-def is_alive(process: psutil.Process) -> bool:
+@dataclass(frozen=True)
+class Starters:
+    """The processes that one works for: its parent, and all up to the nearest snakemake.
+
+    Between a runner and its snakemake stands a shell, which outlives a snakemake that was killed,
+    so that the parent alone tells nothing; in a pack, the pack stands there too. So this is asked
+    for first of all: once the snakemake is gone, nothing tells that there was one.
+    """
+
+    processes: tuple[psutil.Process, ...]
+
+    @classmethod
+    def of_this_process(cls) -> Starters:
+        """Those of the process that asks."""
+        parents = psutil.Process().parents()
+        for place, parent in enumerate(parents):
+            try:
+                # By the file's name: a project folder may have the word in its own.
+                if any(Path(part).name == "snakemake" for part in parent.cmdline()[:3]):
+                    return cls(tuple(parents[: place + 1]))
+            except psutil.Error:
+                continue
+        return cls(tuple(parents[:1]))
+
+    def live(self) -> bool:
+        """Whether all of them still run."""
+        return all(map(_is_alive, self.processes))
+
+    def check(self) -> None:
+        """Raise ValueError if one of them is gone."""
+        if not self.live():
+            raise ValueError("the snakemake that started this job is gone")
+
+    def gone_before(self, ended: threading.Event) -> bool:
+        """Wait until one of them is gone, or until the event; whether it is the former."""
+        while not ended.wait(PARENT_CHECK_S):
+            if not self.live():
+                return True
+        return False
+
+
+def _is_alive(process: psutil.Process) -> bool:
     """Whether a process runs; one that ended and that nobody waited for doesn't."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-def starters() -> list[psutil.Process]:
-    """The processes that this one works for: its parent, and all up to the nearest snakemake.
-
-    Between a runner and its snakemake stands a shell, which outlives a snakemake that was killed,
-    so that the parent alone tells nothing; in a pack, the pack stands there too.
-    """
-    parents = psutil.Process().parents()
-    for place, parent in enumerate(parents):
-        try:
-            # By the file's name: a project folder may have the word in its own.
-            if any(Path(part).name == "snakemake" for part in parent.cmdline()[:3]):
-                return parents[: place + 1]
-        except psutil.Error:
-            continue
-    return parents[:1]

@@ -19,7 +19,7 @@ from mimic.provenance.call import Call, parse_call
 from mimic.provenance.lock import Lock
 from mimic.provenance.notes import Note, maker_of, read_note, write_notes
 from mimic.provenance.pack_table import read_log, read_row
-from mimic.provenance.process import run_in_group
+from mimic.provenance.process import Starters, run_in_group
 from mimic.provenance.records import (
     circumstances_part,
     identity_part,
@@ -37,11 +37,12 @@ TAIL = 20
 
 def main(argv: list[str] | None = None) -> int:
     """Run one job; the exit status is 0, or the step's own."""
+    works_for = Starters.of_this_process()
     call = parse_call(argv)
     try:
         store = the_store()
         _suit_rights(store)
-        return _run(call, store)
+        return _run(call, store, works_for)
     except (OSError, ValueError) as error:
         call.tell(f"failed: {error}")
         return 1
@@ -53,15 +54,18 @@ def _suit_rights(store: Store) -> None:
         os.umask(os.umask(0) & ~stat.S_IRWXG)
 
 
-def _run(call: Call, store: Store) -> int:
+def _run(call: Call, store: Store, works_for: Starters) -> int:
     _check_submitted(call)
     identity = identity_of(spec=call.spec, inputs=call.started_from)
-    with store.lock(identity, waiting=lambda owner: _tell_waiting(call, owner)) as lock:
+    with store.lock(
+        identity, waiting=lambda owner: _tell_waiting(call, owner), check=works_for.check
+    ) as lock:
+        works_for.check()
         hit = _is_hit(call, store, identity)
         if not hit:
             if call.pack is not None:
                 return _not_packed(call, call.pack, identity)
-            status = _work(call, store, identity, lock)
+            status = _work(call, store, identity, lock, works_for)
             if status != 0:
                 return status
         if call.store_only:
@@ -125,7 +129,7 @@ def _write_log(call: Call, text: str) -> None:
     call.log.write_text(text, encoding="utf-8")
 
 
-def _work(call: Call, store: Store, identity: str, lock: Lock) -> int:
+def _work(call: Call, store: Store, identity: str, lock: Lock, works_for: Starters) -> int:
     _check_unchanged(call)
     with store.fresh_out(identity) as out:
         work = store.work(identity)
@@ -152,6 +156,7 @@ def _work(call: Call, store: Store, identity: str, lock: Lock) -> int:
                 threads=call.spec["settings"].get("compute", {}).get("threads", 1),
                 log=call.log,
                 tell=call.tell,
+                works_for=works_for,
             )
         finally:
             (work / "job.json").unlink(missing_ok=True)

@@ -100,11 +100,15 @@ class Store:
         return self.root / "work" / f"{identity}.lock"
 
     def lock(
-        self, identity: str, *, waiting: Callable[[dict[str, Any]], None] | None = None
+        self,
+        identity: str,
+        *,
+        waiting: Callable[[dict[str, Any]], None] | None = None,
+        check: Callable[[], None] | None = None,
     ) -> AbstractContextManager[Lock]:
         """Hold the only right to work on `identity`; see `mimic.provenance.lock.hold`."""
         make_shared_folder(self.root / "work")
-        return hold(self.lock_file(identity), waiting=waiting)
+        return hold(self.lock_file(identity), waiting=waiting, check=check)
 
     def lock_if_free(self, identity: str) -> AbstractContextManager[Lock | None]:
         """The same lock, or None at once while another process has it."""
