@@ -57,15 +57,17 @@ def main(job):
 run_step(main)
 """
 
-# The second process fails while the first waits for it, which no signal but one ends.
+# The second process fails while the first waits for it, which no signal but one ends; what the
+# second one started has its output open.
 FAILING_STEP = """\
-import os, signal, sys, time
+import os, signal, subprocess, sys, time
 from mimic.step import run_step
 
 def main(job):
     signal.signal(signal.SIGTERM, lambda *_: None)
     print(f"error: process {os.getpid()}", flush=True)
     if os.environ["RANK"] == "1":
+        subprocess.Popen(["sleep", "300"])
         raise ValueError("essays.csv, row 3: no text; remove the row")
     time.sleep(300)
 

@@ -95,6 +95,21 @@ def test_a_starter_that_is_killed_while_the_runner_waits(
     assert not Path("ran").exists()
 
 
+def test_a_step_that_is_killed_ends_what_it_started(
+    runner: Runner, made_up: Callable[..., None]
+) -> None:
+    made_up(LONG_STEP)
+    command = runner("made_up", outputs=["results/x"])
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    pids = step_processes(process)
+    # As if out of memory; its child holds the output open.
+    os.kill(pids[0], signal.SIGKILL)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 128 + signal.SIGKILL
+    assert "failed with exit status 137" in errors
+    assert wait_until(lambda: gone(*pids), 5)
+
+
 def test_a_runner_that_is_killed_leaves_a_lock_that_the_next_takes_over(
     runner: Runner, made_up: Callable[..., None], tmp_path: Path
 ) -> None:

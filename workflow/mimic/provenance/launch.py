@@ -22,6 +22,7 @@ from mimic.progress import PROGRESS_MARK
 
 # What one process says when another one failed may be worth more than an hour of its waiting.
 FAILURE_GRACE_S = 5.0
+LAST_WORDS_S = 5.0
 POLL_S = 0.1
 # The status of a step that was told to stop and saved; the others may still be saving.
 UNFINISHED = 75
@@ -50,14 +51,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             signal.signal(number, lambda _number, _frame: None)
         words: set[str] = set()
         relays = [
-            threading.Thread(target=_relay, args=(process, rank, words))
+            threading.Thread(target=_relay, args=(process, rank, words), daemon=True)
             for rank, process in enumerate(started)
         ]
         for relay in relays:
             relay.start()
         status = _wait(started)
         for relay in relays:
-            relay.join()
+            # What a process started may hold its output open for ever; the runner ends it.
+            relay.join(LAST_WORDS_S)
     return status
 
 

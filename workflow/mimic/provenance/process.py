@@ -87,6 +87,8 @@ def run_in_group(
     ended = threading.Event()
     watch = threading.Thread(target=_watch, args=(works_for, process, ended), daemon=True)
     watch.start()
+    end = threading.Thread(target=_end_group_with, args=(process,), daemon=True)
+    end.start()
     assert process.stdout is not None  # it was asked for
     try:
         with log.open("w", encoding="utf-8") as handle:
@@ -100,11 +102,10 @@ def run_in_group(
         _signal_group(process, signal.SIGKILL)
         raise
     finally:
-        # Whatever it started ends with it. Until it is collected, its number is no other group's.
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        _signal_group(process, signal.SIGKILL)
-        status = process.wait()
+        end.join()
         ended.set()
+        watch.join()
+        status = process.wait()
     return status if status >= 0 else 128 - status
 
 
@@ -125,6 +126,16 @@ def _passed_on(received: int) -> int:
 def _signal_group(process: subprocess.Popen[str], number: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)
+
+
+def _end_group_with(process: subprocess.Popen[str]) -> None:
+    """End whatever a step started when it ends itself.
+
+    Not behind the last line that is read: what it started may hold its output open for ever. The
+    step isn't collected here, so that its number is no other group's.
+    """
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    _signal_group(process, signal.SIGKILL)
 
 
 def _watch(works_for: Starters, process: subprocess.Popen[str], ended: threading.Event) -> None:
