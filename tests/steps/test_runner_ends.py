@@ -95,6 +95,46 @@ def test_a_starter_that_is_killed_while_the_runner_waits(
     assert not Path("ran").exists()
 
 
+SLOWLY_SAVING_STEP = """\
+import os, signal, sys, time
+from mimic.progress import say
+from mimic.step import run_step
+
+def main(job):
+    received = []
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, lambda number, _: received.append(number))
+    say(f"processes {os.getpid()}")
+    while not received:
+        time.sleep(0.1)
+    end = time.monotonic() + 13
+    while time.monotonic() < end:
+        time.sleep(0.1)
+    job.unfinished.mkdir()
+    (job.unfinished / "told").write_text(repr(received))
+    sys.exit(75)
+
+run_step(main)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("told", [True, False])
+def test_a_step_may_save_for_long_when_its_snakemake_is_gone(
+    runner: Runner, made_up: Callable[..., None], told: bool
+) -> None:
+    made_up(SLOWLY_SAVING_STEP)
+    process = snakemake(runner("made_up", outputs=["results/x"]))
+    (pid,) = step_processes(process)
+    if told:
+        # As before a walltime's end: the same signal ends the snakemake and reaches the runner.
+        (of_runner,) = psutil.Process(pid).parents()[:1]
+        of_runner.send_signal(signal.SIGUSR1)
+    assert "failed with exit status 75" in killed(process)
+    (saved,) = Path("store/work").glob("*/unfinished/told")
+    assert saved.read_text() == f"[{int(signal.SIGUSR1 if told else signal.SIGTERM)}]"
+
+
 def test_a_step_that_is_killed_ends_what_it_started(
     runner: Runner, made_up: Callable[..., None]
 ) -> None:

@@ -27,7 +27,9 @@ STEP_ENVIRONMENT = {
     "TQDM_DISABLE": "1",
 }
 PARENT_CHECK_S = 1.0
-TERMINATE_GRACE_S = 10.0
+# An optimizer step and a large checkpoint may take minutes. Whoever has the work done again waits
+# for the lock meanwhile.
+SAVE_GRACE_S = 600.0
 
 
 def run_in_group(
@@ -40,8 +42,8 @@ def run_in_group(
 ) -> int:
     """Run a step in a process group of its own, tell its progress, log the rest.
 
-    SIGTERM, SIGUSR1 (a walltime about to end) and SIGHUP are passed on to the group, so that the
-    step can save what it has; an interrupt is passed on as SIGTERM.
+    SIGTERM, SIGUSR1 (a walltime about to end) and SIGHUP are passed on to the group, each once, so
+    that the step can save what it has; an interrupt is passed on as SIGTERM.
 
     Parameters
     ----------
@@ -83,11 +85,11 @@ def run_in_group(
         errors="replace",
         start_new_session=True,
     )
-    pass_on_signals(lambda received: _signal_group(process, _passed_on(received)))
-    ended = threading.Event()
-    watch = threading.Thread(target=_watch, args=(works_for, process, ended), daemon=True)
+    group, ended = _Group(process.pid), threading.Event()
+    pass_on_signals(group.tell)
+    watch = threading.Thread(target=_watch, args=(works_for, group, ended), daemon=True)
     watch.start()
-    end = threading.Thread(target=_end_group_with, args=(process,), daemon=True)
+    end = threading.Thread(target=_end_with_leader, args=(group,), daemon=True)
     end.start()
     assert process.stdout is not None  # it was asked for
     try:
@@ -99,7 +101,7 @@ def run_in_group(
                     tell(line.removeprefix(PROGRESS_MARK).rstrip())
     except BaseException:
         # A full disk or a closed terminal: no step goes on without its runner.
-        _signal_group(process, signal.SIGKILL)
+        group.send(signal.SIGKILL)
         raise
     finally:
         end.join()
@@ -118,32 +120,48 @@ def pass_on_signals(to: Callable[[int], None]) -> None:
         signal.signal(number, lambda received, _frame: to(received))
 
 
-def _passed_on(received: int) -> int:
-    """The signal for the step: one whose shell runs in the background would ignore SIGINT."""
-    return signal.SIGTERM if received == signal.SIGINT else received
+class _Group:
+    """A step's process group, and the signals that it was told to stop by."""
+
+    def __init__(self, leader: int) -> None:
+        self.leader = leader
+        self.told: list[int] = []
+
+    def tell(self, number: int) -> None:
+        """Tell it to stop, by each signal once: the second might end one that saves."""
+        # One whose shell runs in the background would ignore an interrupt.
+        number = signal.SIGTERM if number == signal.SIGINT else number
+        if number not in self.told:
+            self.told.append(number)
+            self.send(number)
+
+    def send(self, number: int) -> None:
+        """Send it a signal."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.leader, number)
 
 
-def _signal_group(process: subprocess.Popen[str], number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
-
-
-def _end_group_with(process: subprocess.Popen[str]) -> None:
+def _end_with_leader(group: _Group) -> None:
     """End whatever a step started when it ends itself.
 
     Not behind the last line that is read: what it started may hold its output open for ever. The
     step isn't collected here, so that its number is no other group's.
     """
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    _signal_group(process, signal.SIGKILL)
+    os.waitid(os.P_PID, group.leader, os.WEXITED | os.WNOWAIT)
+    group.send(signal.SIGKILL)
 
 
-def _watch(works_for: Starters, process: subprocess.Popen[str], ended: threading.Event) -> None:
-    """End the step's process group when one of those that started the runner is gone."""
+def _watch(works_for: Starters, group: _Group, ended: threading.Event) -> None:
+    """Tell a step to stop when one of those that started the runner is gone.
+
+    A signal may have reached them and the runner at once (Slurm's before the walltime's end does):
+    then the step knows already, and saves.
+    """
     if works_for.gone_before(ended):
-        _signal_group(process, signal.SIGTERM)
-        if not ended.wait(TERMINATE_GRACE_S):
-            _signal_group(process, signal.SIGKILL)
+        if not group.told:
+            group.tell(signal.SIGTERM)
+        if not ended.wait(SAVE_GRACE_S):
+            group.send(signal.SIGKILL)
 
 
 @dataclass(frozen=True)
