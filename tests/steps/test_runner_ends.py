@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -95,6 +96,32 @@ def test_a_starter_that_is_killed_while_the_runner_waits(
     assert not Path("ran").exists()
 
 
+# Told to stop within the moment in which its step starts.
+TOLD_EARLY = """\
+import os, signal, subprocess, sys
+from pathlib import Path
+from mimic.provenance import process
+
+class Popen(subprocess.Popen):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        print(self.pid, flush=True)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+works_for = process.Starters.of_this_process()
+process.subprocess.Popen = Popen
+command = [sys.executable, "-c", "import time; time.sleep(120)"]
+options = {"threads": 1, "log": Path("log"), "tell": print, "works_for": works_for}
+sys.exit(process.run_in_group(command, **options))
+"""
+
+
+def test_a_signal_while_the_step_starts_reaches_it(runner: Runner) -> None:
+    done = run([sys.executable, "-c", TOLD_EARLY])
+    assert gone(int(done.stdout)), "the step goes on without a runner"
+    assert done.returncode == 128 + signal.SIGTERM, done.stderr
+
+
 SLOWLY_SAVING_STEP = """\
 import os, signal, sys, time
 from mimic.progress import say
@@ -162,6 +189,9 @@ def test_a_runner_that_is_killed_leaves_a_lock_that_the_next_takes_over(
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     pids = step_processes(process)
     process.kill()
+    process.wait()
+    # No step goes on in the folder that the next one is given.
+    assert wait_until(lambda: gone(pids[0]), 5)
     os.killpg(pids[0], signal.SIGKILL)
     process.communicate(timeout=20)
     assert any(name.endswith(".lock") for name in work())
@@ -210,7 +240,7 @@ def test_two_jobs_of_one_identity_at_once(runner: Runner, made_up: Callable[...,
     said = [process.communicate(timeout=60)[1] for process in started]
     assert [process.returncode for process in started] == [0, 0], said
     assert Path("ran").read_text() == "once\n"
-    assert sum("waiting: another job (process " in words for words in said) == 1
+    assert sum("waiting: another job (process " in words for words in said) == 1, said
     assert sum("was made before, linked from the store" in words for words in said) == 1
     assert Path("results/a/x").samefile("results/b/x")
 

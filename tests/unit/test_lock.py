@@ -65,6 +65,23 @@ def test_a_second_one_waits_and_says_for_whom(path: Path) -> None:
     assert list(path.parent.iterdir()) == []
 
 
+def test_an_owner_that_is_still_writing_its_name_is_told_with_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock_module, "POLL_S", 0.05)
+    write(path, "")
+    waited: list[dict[str, Any]] = []
+
+    def check() -> None:
+        if waited:
+            path.unlink()
+        elif path.read_text() == "":
+            write(path, me())
+
+    with hold(path, waiting=waited.append, check=check):
+        assert waited == [me()]
+
+
 def test_others_do_not_wait(path: Path) -> None:
     with hold(path), hold(path.with_name("1.lock")):
         assert len(list(path.parent.iterdir())) == 2

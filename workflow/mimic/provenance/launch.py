@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from mimic.progress import PROGRESS_MARK
+from mimic.provenance.bound import bound
 
 # What one process says when another one failed may be worth more than an hour of its waiting.
 FAILURE_GRACE_S = 5.0
@@ -107,7 +108,7 @@ def meeting_place() -> Iterator[int]:
 
 def _start(command: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        command,
+        bound(command),
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -78,8 +78,9 @@ def hold(
     while (lock := _taken(path)) is None:
         if _removed_abandoned(path):
             continue
-        if not told and waiting is not None:
-            waiting(read_owner(path) or {})
+        # Whoever has just made it may not have written its name yet.
+        if not told and waiting is not None and (owner := read_owner(path)) is not None:
+            waiting(owner)
             told = True
         if check is not None:
             check()

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from mimic.progress import PROGRESS_MARK
+from mimic.provenance.bound import bound
 
 # Set before the step's Python starts. The allocator settings keep freed memory for the next
 # training step instead of returning it to the system (design: an SFT step from 6.2 to 4.1 s).
@@ -76,8 +77,11 @@ def run_in_group(
     }
     log.parent.mkdir(parents=True, exist_ok=True)
     works_for.check()
+    group, ended = _Group(), threading.Event()
+    # Before it starts: a signal in between would end the runner alone.
+    pass_on_signals(group.tell)
     process = subprocess.Popen(
-        command,
+        bound(command),
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -85,11 +89,10 @@ def run_in_group(
         errors="replace",
         start_new_session=True,
     )
-    group, ended = _Group(process.pid), threading.Event()
-    pass_on_signals(group.tell)
+    group.begin(process.pid)
     watch = threading.Thread(target=_watch, args=(works_for, group, ended), daemon=True)
     watch.start()
-    end = threading.Thread(target=_end_with_leader, args=(group,), daemon=True)
+    end = threading.Thread(target=_end_with, args=(process, group), daemon=True)
     end.start()
     assert process.stdout is not None  # it was asked for
     try:
@@ -107,6 +110,7 @@ def run_in_group(
         end.join()
         ended.set()
         watch.join()
+        group.end()
         status = process.wait()
     return status if status >= 0 else 128 - status
 
@@ -121,11 +125,25 @@ def pass_on_signals(to: Callable[[int], None]) -> None:
 
 
 class _Group:
-    """A step's process group, and the signals that it was told to stop by."""
+    """A step's process group, and the signals that it was told to stop by.
 
-    def __init__(self, leader: int) -> None:
-        self.leader = leader
+    What it is told before it is there, it is told then; once it is gone, its number may be another
+    group's.
+    """
+
+    def __init__(self) -> None:
         self.told: list[int] = []
+        self._leader: int | None = None
+
+    def begin(self, leader: int) -> None:
+        """Its first process has started."""
+        self._leader = leader
+        for number in self.told:
+            self.send(number)
+
+    def end(self) -> None:
+        """All of it is gone."""
+        self._leader = None
 
     def tell(self, number: int) -> None:
         """Tell it to stop, by each signal once: the second might end one that saves."""
@@ -137,17 +155,18 @@ class _Group:
 
     def send(self, number: int) -> None:
         """Send it a signal."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.leader, number)
+        if self._leader is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._leader, number)
 
 
-def _end_with_leader(group: _Group) -> None:
+def _end_with(process: subprocess.Popen[str], group: _Group) -> None:
     """End whatever a step started when it ends itself.
 
     Not behind the last line that is read: what it started may hold its output open for ever. The
     step isn't collected here, so that its number is no other group's.
     """
-    os.waitid(os.P_PID, group.leader, os.WEXITED | os.WNOWAIT)
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     group.send(signal.SIGKILL)
 
 
