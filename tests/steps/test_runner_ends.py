@@ -245,6 +245,35 @@ def test_two_jobs_of_one_identity_at_once(runner: Runner, made_up: Callable[...,
     assert Path("results/a/x").samefile("results/b/x")
 
 
+# Writes what its lock says, as if another one had taken its work over meanwhile.
+TAKEN_OVER_STEP = """\
+import json
+from pathlib import Path
+from mimic.step import run_step
+
+def main(job):
+    (lock,) = Path("store/work").glob("*.lock")
+    lock.write_text(json.dumps({"host": "elsewhere", "token": "another"}))
+    (job.out / "x").write_text("x")
+
+run_step(main)
+"""
+
+
+def test_who_lost_its_lock_keeps_nothing_and_leaves_the_other_ones_job(
+    runner: Runner, made_up: Callable[..., None]
+) -> None:
+    made_up(TAKEN_OVER_STEP)
+    done = run(runner("made_up", outputs=["results/x"]))
+    assert done.returncode == 1
+    assert "another process took its work over; nothing of it is kept" in done.stderr
+    assert entries() == []
+    (lock,) = Path("store/work").glob("*.lock")
+    assert read_json(lock)["token"] == "another"
+    (job,) = Path("store/work").glob("*/job.json")
+    assert read_json(job)["name"] == "test made_up"
+
+
 def test_what_is_unfinished_is_given_to_the_next_attempt(
     runner: Runner, made_up: Callable[..., None]
 ) -> None:

@@ -184,6 +184,16 @@ def test_who_lost_the_lock_is_told_and_leaves_the_other_ones_alone(path: Path) -
     assert path.exists()
 
 
+def test_who_lost_the_lock_does_not_show_that_the_other_one_lives(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock_module, "BEAT_S", 0.05)
+    with hold(path):
+        write(path, me(token="another", host="elsewhere"), age_s=9999)
+        time.sleep(0.3)
+        assert is_abandoned(path)
+
+
 def test_a_lock_is_released_by_an_error(path: Path) -> None:
     with pytest.raises(RuntimeError, match="within"), hold(path):
         raise RuntimeError("within")

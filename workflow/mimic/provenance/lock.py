@@ -46,10 +46,14 @@ class Lock:
     def __init__(self, path: Path, token: str) -> None:
         self.path, self.token = path, token
 
+    def is_own(self) -> bool:
+        """Whether the lock is still this process's."""
+        owner = read_owner(self.path)
+        return owner is not None and owner.get("token") == self.token
+
     def check(self) -> None:
         """Raise `LostLock` if the lock is another process's now."""
-        owner = read_owner(self.path)
-        if owner is None or owner.get("token") != self.token:
+        if not self.is_own():
             raise LostLock(
                 f"{self.path.name}: this host didn't show for {ABANDONED_S:.0f} s, and another "
                 "process took its work over; nothing of it is kept"
@@ -158,17 +162,18 @@ def _held(lock: Lock) -> Iterator[None]:
     finally:
         ended.set()
         beat.join()
-        owner = read_owner(lock.path)
-        if owner is not None and owner.get("token") == lock.token:
+        if lock.is_own():
             lock.path.unlink(missing_ok=True)
 
 
 def _beat(lock: Lock, ended: threading.Event) -> None:
     while not ended.wait(BEAT_S):
         try:
-            os.utime(lock.path)
+            # A lock that is another's would look alive when that one is gone.
+            if lock.is_own():
+                os.utime(lock.path)
         except OSError:
-            # Taken over, or the file system doesn't answer: `Lock.check` tells before sealing.
+            # The file system doesn't answer: `Lock.check` tells before sealing.
             continue
 
 

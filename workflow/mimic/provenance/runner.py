@@ -159,7 +159,8 @@ def _work(call: Call, store: Store, identity: str, lock: Lock, works_for: Starte
                 works_for=works_for,
             )
         finally:
-            (work / "job.json").unlink(missing_ok=True)
+            if lock.is_own():
+                (work / "job.json").unlink(missing_ok=True)
         if status != 0:
             call.tell(f"failed with exit status {status}; its log is {call.log}")
             return status
