@@ -355,3 +355,31 @@ def test_a_hit_that_is_not_what_was_submitted_stops_too(
     done = run(command)
     assert done.returncode == 0, done.stderr
     assert Path("results/x").read_text() == "other"
+
+
+INSTALLING_STEP = """\
+from pathlib import Path
+from mimic.step import run_step
+
+def main(job):
+    place = Path("package/numpy-99.0.dist-info")
+    place.mkdir()
+    (place / "METADATA").write_text("Metadata-Version: 2.1\\nName: numpy\\nVersion: 99.0\\n")
+    (job.out / "x").write_text("x")
+
+run_step(main)
+"""
+
+
+def test_what_is_installed_while_a_step_runs_keeps_its_results_out(
+    runner: Runner, made_up: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_up(INSTALLING_STEP)
+    command = runner("made_up", outputs=["results/x"])
+    values = describe(settings={}, sources=[])
+    monkeypatch.setenv("MIMIC_SUBMISSION", str(place_of(values, Path("results"))))
+    write(place_of(values, Path("results")), values)
+    stopped = run(command)
+    assert stopped.returncode == 1
+    assert "environment data changed since the work was submitted" in stopped.stderr
+    assert entries() == []

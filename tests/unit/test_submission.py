@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mimic.files import sha256_file
-from mimic.provenance import submission
+from mimic.provenance import environment, submission
 from mimic.provenance.fingerprint import all_steps, step_code
 from mimic.provenance.specs import spec
 from mimic.provenance.submission import (
@@ -88,6 +88,32 @@ def test_an_edit_after_the_submission_is_seen_and_a_comment_is_none(
         check_drift(values, spec=good, sources=digests)
     # A hit is what was submitted, whatever the files say by now.
     check_spec(values, spec=good, sources=digests)
+
+
+def install(folder: Path, name: str, version: str) -> None:
+    place = folder / f"{name}-{version}.dist-info"
+    place.mkdir(parents=True)
+    (place / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+
+
+def test_what_is_installed_after_the_submission_counts_where_a_step_needs_it(
+    values: dict[str, Any], source: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    good, digests = spec_of(source), {str(source): sha256_file(source)}
+    folder = tmp_path / "installed"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    assert "numpy" in values["environment"]["data"]["versions"]
+    assert "matplotlib" not in values["environment"]["data"]["versions"]
+    install(folder, "matplotlib", "99.0")
+    try:
+        check_drift(values, spec=good, sources=digests)
+        install(folder, "numpy", "99.0")
+        with pytest.raises(ValueError, match="^environment data changed since the work was sub"):
+            check_drift(values, spec=good, sources=digests)
+    finally:
+        monkeypatch.undo()
+        environment.forget()
 
 
 def test_its_file_is_named_by_its_contents(values: dict[str, Any], tmp_path: Path) -> None:

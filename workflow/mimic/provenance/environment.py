@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib
 import tomllib
 from importlib import metadata
 
@@ -77,3 +78,10 @@ def _distribution(name: str) -> tuple[str, tuple[Requirement, ...]]:
 def group_digest(group: str) -> str:
     """Sixteen hexadecimal digits over `group_versions`."""
     return hashlib.sha256(canonical_json(group_versions(group)).encode()).hexdigest()[:16]
+
+
+def forget() -> None:
+    """Forget what was read, so that the next digest is of what is installed then."""
+    importlib.invalidate_caches()
+    for cached in (group_versions, _distribution, group_digest):
+        cached.cache_clear()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,7 @@ def check_spec(
 def check_drift(
     values: Mapping[str, Any], *, spec: Mapping[str, Any], sources: Mapping[str, str]
 ) -> None:
-    """Check that a job is what was submitted, and its code what it was then.
+    """Check that a job is what was submitted, and code and environment what they were then.
 
     Parameters
     ----------
@@ -98,7 +99,31 @@ def check_drift(
     if touched:
         fingerprint.forget()
         changed |= _differing(code, fingerprint.step_code(spec["step"]))
+    # Names first here, too: the versions of a group take a hundred times as long.
+    if installed() != values.get("installed"):
+        from mimic.provenance import environment
+
+        environment.forget()
+        changed |= {
+            f"environment {group}"
+            for group in spec["environment"]
+            if values["environment"][group]["digest"] != environment.group_digest(group)
+        }
     _stop_if(changed)
+
+
+def installed() -> str:
+    """A digest of the names of all installed distributions, which hold their versions."""
+    names: set[str] = set()
+    # Which folder a module was started from is no matter of what is installed.
+    for folder in set(sys.path) - {"", os.getcwd()}:
+        try:
+            found = os.listdir(folder)
+        except OSError:
+            # There is no such folder, or it is an archive.
+            continue
+        names.update(name for name in found if name.endswith((".dist-info", ".egg-info")))
+    return hashlib.sha256(canonical_json(sorted(names)).encode()).hexdigest()[:16]
 
 
 def _unlike(

@@ -14,7 +14,7 @@ from typing import Any
 from mimic.files import make_shared_folder, sha256_file, write_json
 from mimic.provenance import fingerprint
 from mimic.provenance.environment import GROUPS, group_digest, group_versions
-from mimic.provenance.submission import FOLDER, digest_of
+from mimic.provenance.submission import FOLDER, digest_of, installed
 
 
 def describe(*, settings: Mapping[str, Any], sources: Iterable[str | Path]) -> dict[str, Any]:
@@ -45,6 +45,7 @@ def describe(*, settings: Mapping[str, Any], sources: Iterable[str | Path]) -> d
             group: {"digest": group_digest(group), "versions": group_versions(group)}
             for group in GROUPS
         },
+        "installed": installed(),
         "sources": {str(path): _sha256(path) for path in sources},
         "git": git_state(),
     }
