@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -65,6 +66,29 @@ def test_killed_at_any_moment_it_ends_with_the_same_bytes(job_of, train):
     assert f"going on from step-{reached[-1]}" in said
     for name in OUTPUTS:
         assert (whole / name).read_bytes() == (job.out / name).read_bytes(), name
+
+
+@pytest.mark.slow
+def test_a_walltime_about_to_end_reaches_it_through_the_runner(job_of, runner):
+    job = job_of("sft", out="a", steps=60)
+    inputs = {name: [str(path) for path in paths] for name, paths in job.inputs.items()}
+    outputs = [f"results/{name}" for name in ("manifest.json", *OUTPUTS)]
+    command = runner("finetune.sft", settings=job.settings, inputs=inputs, outputs=outputs)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    for line in process.stderr:
+        if "sft step" in line:
+            break
+    process.send_signal(signal.SIGUSR1)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == resume.UNFINISHED, said
+    (checkpoint,) = Path("store/work").glob("*/unfinished/step-*")
+    step = resume.step_of(checkpoint)
+    assert 0 < step < 60
+    assert f"told to stop: saved at step {step} of 60" in said
+    again = subprocess.run(command, capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert f"going on from step-{step}" in again.stderr
+    assert all(Path(output).is_file() for output in outputs)
 
 
 def test_a_checkpoint_is_saved_when_it_is_due_and_the_former_removed(job_of, train, monkeypatch):
