@@ -106,6 +106,8 @@ def test_only_if_free(path: Path) -> None:
     [
         (me(), 0, False),
         (me(began=1.0), 0, True),
+        # The clock was set by two seconds meanwhile.
+        (me(began=psutil.Process().create_time() - 2), 0, False),
         (me(host="elsewhere"), 0, False),
         (me(host="elsewhere"), 9999, True),
         ("", 0, False),

@@ -26,6 +26,9 @@ ABANDONED_S = 300.0
 # The owner is written at once after the file was made.
 WRITING_S = 30.0
 POLL_S = 0.5
+# A process's start is told by the system's clock, which is set now and then; so soon no process
+# number is given out again.
+CLOCK_S = 60.0
 
 
 class LostLock(ValueError):
@@ -181,7 +184,7 @@ def _lives(owner: dict[str, Any]) -> bool:
     """Whether the process of an owner on this host still runs; its number may be another's now."""
     try:
         process = psutil.Process(int(owner["pid"]))
-        return abs(process.create_time() - float(owner["began"])) < 1.0
+        return abs(process.create_time() - float(owner["began"])) < CLOCK_S
     except (psutil.NoSuchProcess, KeyError, TypeError, ValueError):
         return False
     except psutil.AccessDenied:
