@@ -3,6 +3,8 @@
 import json
 import os
 import resource
+import signal
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -182,6 +184,43 @@ def test_a_disk_that_fills_while_the_runner_writes(
     # No step works on without a runner.
     assert gone(int(Path("pid").read_text()))
     assert entries() == []
+
+
+SAVING_STEP = """\
+import os, signal, sys, time
+from mimic.progress import say
+from mimic.step import run_step
+
+def save(number, frame):
+    say("saves")
+    time.sleep(0.5)
+    say("has almost saved")
+    time.sleep(0.5)
+    open("saved", "w").close()
+    sys.exit(75)
+
+def main(job):
+    signal.signal(signal.SIGUSR1, save)
+    say("works")
+    time.sleep(120)
+
+run_step(main)
+"""
+
+
+def test_a_step_saves_though_nobody_listens_any_more(
+    runner: Runner, made_up: Callable[..., None]
+) -> None:
+    made_up(SAVING_STEP)
+    command = runner("made_up", outputs=["results/x"])
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    assert "works" in process.stderr.readline()
+    process.stderr.close()
+    process.send_signal(signal.SIGUSR1)
+    assert process.wait(timeout=30) == 75
+    assert Path("saved").exists()
+    assert "has almost saved" in Path("results/logs/test.log").read_text()
 
 
 def test_code_or_sources_that_changed_since_stop_the_job(runner: Runner, project: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,7 +67,19 @@ class Call:
 
     def tell(self, line: str) -> None:
         """Show a line in the terminal of whoever started the job."""
-        print(f"[{self.name}] {line}", file=sys.stderr, flush=True)
+        show(f"[{self.name}] {line}\n")
+
+
+def show(text: str) -> None:
+    """Show text in the terminal of whoever started this process, while there is one.
+
+    A step that saves since its time is up must not end because nobody listens any more.
+    """
+    try:
+        print(text, end="", file=sys.stderr, flush=True)
+    except OSError:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stderr.fileno())
 
 
 def parse_call(argv: Sequence[str] | None = None) -> Call:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from mimic.files import canonical_json
-from mimic.provenance.call import Call, parse_call
+from mimic.provenance.call import Call, parse_call, show
 from mimic.provenance.pack_table import Row, State, write_table
 from mimic.provenance.process import Starters, pass_on_signals
 from mimic.provenance.records import gpus
@@ -215,7 +215,7 @@ def _telling(log: Path) -> Iterator[Callable[[str], None]]:
 
         def tell(text: str) -> None:
             with one_at_a_time:
-                print(text, end="", file=sys.stderr, flush=True)
+                show(text)
                 handle.write(text)
                 handle.flush()
 

@@ -103,7 +103,7 @@ def run_in_group(
                 if line.startswith((PROGRESS_MARK, "error: ")):
                     tell(line.removeprefix(PROGRESS_MARK).rstrip())
     except BaseException:
-        # A full disk or a closed terminal: no step goes on without its runner.
+        # A full disk: no step goes on without its runner.
         group.send(signal.SIGKILL)
         raise
     finally:
