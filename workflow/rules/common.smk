@@ -18,6 +18,11 @@ SWEPT = [label for label, run in study.runs.items() if run.is_swept]
 TRAINED = [label for label, run in study.runs.items() if not run.is_base]
 
 
+def literal(value):
+    """A param as it is: in a string Snakemake looks for wildcards, and words of settings hold braces."""
+    return lambda wildcards: value
+
+
 def corpus_file():
     """The corpus file by input name; none where the corpus comes from the hub."""
     source = study.settings.essays.source

@@ -23,11 +23,13 @@ rule essays:
         runtime=240 if study.settings.essays.moderation.kind == "api" else 15,
     params:
         name="essays",
-        spec=spec(
-            "essays.prepare",
-            group="data",
-            settings=essays_settings(),
-            sources=essays_sources(),
+        spec=literal(
+            spec(
+                "essays.prepare",
+                group="data",
+                settings=essays_settings(),
+                sources=essays_sources(),
+            )
         ),
         files=files_of(rule="essays"),
     message:

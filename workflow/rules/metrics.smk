@@ -110,14 +110,16 @@ rule metrics_study:
         runtime=5,
     params:
         name="metrics study",
-        spec=spec(
-            "metrics.study",
-            group="measure",
-            settings={
-                "swept": swept_settings(),
-                "models": compared_models(),
-                **study.slice("metrics"),
-            },
+        spec=literal(
+            spec(
+                "metrics.study",
+                group="measure",
+                settings={
+                    "swept": swept_settings(),
+                    "models": compared_models(),
+                    **study.slice("metrics"),
+                },
+            )
         ),
         files=files_of(rule="metrics_study"),
     message:

@@ -25,11 +25,13 @@ rule report:
         runtime=10,
     params:
         name="report",
-        spec=spec(
-            "report.build",
-            group="report",
-            settings=report_settings(),
-            sources={"template": TEMPLATE},
+        spec=literal(
+            spec(
+                "report.build",
+                group="report",
+                settings=report_settings(),
+                sources={"template": TEMPLATE},
+            )
         ),
         files=files_of(rule="report"),
     message:
