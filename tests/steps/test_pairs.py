@@ -6,7 +6,7 @@ from mimic.files import read_json, read_jsonl, write_json
 from mimic.pairs import conversations, preferences
 from mimic.pairs.material import PARTS
 from mimic.questionnaire.instruments import load_instrument
-from mimic.traits import withheld_profiles
+from mimic.traits import Profile, withheld_profiles
 
 SETTINGS = {"pairs": {"rejected_per_chosen": 2}, "withholds_profiles": False}
 
@@ -20,6 +20,18 @@ def test_conversations_keep_validation_essays_apart(make_job, essays_csv):
     )
     assert train == {f"e{n}" for n in range(8)}
     assert validation == {f"e{n}" for n in range(8, 12)}
+
+
+def test_a_target_is_told_in_the_words_of_the_settings(make_job, essays_csv):
+    words = {"persona": "Put yourself in the place of {target}.", "request": "Write."}
+    job = make_job(settings={"pairs": words}, inputs={"essays": essays_csv})
+    conversations.main(job)
+    for row in read_jsonl(job.out / "train.jsonl"):
+        target = Profile.parse(row["profile"]).words()
+        (message,) = row["prompt"]
+        assert message["content"] == (
+            f"Put yourself in the place of a person with {target}. Write."
+        )
 
 
 def test_no_training_pair_holds_a_validation_essay(make_job, essays_csv):

@@ -1,9 +1,12 @@
+import re
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from mimic.conditioning import Conditioning, described, persona
 from mimic.forms.authored import load_rewordings
 from mimic.pairs.build import conversations, preferences
 from mimic.pairs.null import permuted_labels
@@ -14,7 +17,9 @@ from mimic.pairs.questions import (
     trained_questions,
 )
 from mimic.pairs.rejected import differing
+from mimic.pairs.settings import PairsSettings
 from mimic.questionnaire.instruments import load_instrument
+from mimic.settings import parse_settings
 from mimic.traits import TRAITS, Profile
 
 
@@ -164,3 +169,25 @@ def test_a_trait_without_a_held_out_item_is_refused():
     splits["clusters"] = dict.fromkeys(clusters, "test")
     with pytest.raises(ValueError, match="none is for training"):
         choose_questions("train", splits=splits, **options)
+
+
+@pytest.mark.parametrize("conditioning", get_args(Conditioning))
+def test_a_target_is_told_in_training_as_in_use_unless_the_settings_differ(conditioning):
+    target = Profile.parse("O+C-E+A-N+")
+    told = PairsSettings().persona.format(target=described(target, conditioning))
+    assert told == persona(target, conditioning)
+
+
+@pytest.mark.parametrize(
+    ("words", "refused"),
+    [
+        ("Write as you like.", "has {target} 0 times; write it once"),
+        ("You are {target}. Be {target}.", "has {target} 2 times; write it once"),
+        ("You are {{target}}.", "has {target} 0 times; write it once"),
+        ("You are {profile}.", "{profile} is no placeholder; allowed are {target}"),
+        ("You are {target", "a brace that is meant literally is doubled"),
+    ],
+)
+def test_a_wording_that_does_not_tell_the_target_once_is_refused(words, refused):
+    with pytest.raises(ValueError, match=f"(?s)mine.yaml.*persona.*{re.escape(refused)}"):
+        parse_settings(PairsSettings, {"persona": words}, source="mine.yaml")

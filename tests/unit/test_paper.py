@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from mimic.conditioning import described, persona
 from mimic.metrics.confounds import Pair, pairs_of
 from mimic.study import Study, load_study, read_settings
+from mimic.traits import Profile
 
 REFERENCE = ("gemma-2-2b", "gemma-7b", "llama-3.1-8b", "llama-3.2-3b-instruct")
 
@@ -37,6 +39,15 @@ def test_runs_as_published_have_the_published_settings(study: Study) -> None:
             3,
         )
     assert {run.data for run in runs} == {"essays", "essays-q-ideal", "essays-q-random"}
+
+
+def test_training_tells_a_target_in_other_words_than_use_as_published_alone(study: Study) -> None:
+    target = Profile.parse("O+C-E+A-N-")
+    for run in study.runs.values():
+        if run.pairs is not None:
+            told = run.pairs.persona.format(target=described(target, run.conditioning))
+            is_published = (run.recipe or "").startswith("as-published")
+            assert (told != persona(target, run.conditioning)) == is_published
 
 
 def test_what_is_claimed_has_five_seeds_and_five_null_adapters(study: Study) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from mimic.conditioning import conditioning_of, persona
+from mimic.conditioning import conditioning_of, described
 from mimic.files import read_json, write_json
 from mimic.forms.authored import load_rewordings
 from mimic.pairs.null import permuted_labels
@@ -44,7 +44,9 @@ def training_parts(job: Job, settings: PairsSettings) -> Iterator[Part]:
     for name, part in PARTS.items():
         own = essays[essays["validation"] == part].reset_index(drop=True)
         prompts = [
-            f"{persona(profile, conditioning)}{ratings(profile)}{settings.request}"
+            settings.persona.format(target=described(profile, conditioning))
+            + ratings(profile)
+            + settings.request
             for profile in map(Profile.parse, own["profile"])
         ]
         yield Part(name, own, prompts)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import string
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from mimic.forms.placeholders import placeholders
 from mimic.settings import Settings
 
 TrainedItems = Literal["train", "published"]
@@ -15,10 +17,17 @@ Rejected = Literal["random", "nearest", "opposite", "length-matched"]
 class PairsSettings(Settings):
     """How essays become training data."""
 
+    persona: str = Field(
+        "You are {target}.",
+        description="The sentence of a training prompt that tells the target; `{target}` stands "
+        "for its words, such as a person with high openness and so on. As a default it is that of "
+        "writing and of the questionnaire; another one trains a run in other words than those that "
+        "it is used with.",
+    )
     request: str = Field(
         "Write down the thoughts that go through your mind today, just as they come.",
         min_length=1,
-        description="What a training prompt asks for, after the sentence that names the target.",
+        description="What a training prompt asks for, after the sentence that tells the target.",
     )
     rejected: Rejected = Field(
         "random",
@@ -39,3 +48,15 @@ class PairsSettings(Settings):
     seed: int = Field(
         1, ge=0, description="Seed of rejected essays, of answers in prompts, of permuted labels."
     )
+
+    @field_validator("persona")
+    @classmethod
+    def _tells_the_target_once(cls, value: str) -> str:
+        placeholders(value, allowed=("target",))
+        count = sum(name == "target" for _, name, _, _ in string.Formatter().parse(value))
+        if count != 1:
+            raise ValueError(
+                f"has {{target}} {count} times; write it once, where the target's words stand, as "
+                'in "You are {target}."'
+            )
+        return value
