@@ -50,11 +50,14 @@ def test_training_tells_a_target_in_other_words_than_use_as_published_alone(stud
             assert (told != persona(target, run.conditioning)) == is_published
 
 
-def test_what_is_claimed_has_five_seeds_and_five_null_adapters(study: Study) -> None:
+def test_every_series_that_is_measured_has_five_seeds(study: Study) -> None:
+    assert {len(series.runs) for series in study.series.values()} == {5}
+
+
+def test_what_is_claimed_has_five_null_adapters(study: Study) -> None:
     for model in REFERENCE:
         for method in ("sft", "dpo", "orpo"):
-            series = study.series[f"{model}-{method}"]
-            assert (len(series.runs), len(series.nulls)) == (5, 5)
+            assert len(study.series[f"{model}-{method}"].nulls) == 5
 
 
 def test_nothing_swept_is_measured_and_its_seed_is_no_other_s(study: Study) -> None:
