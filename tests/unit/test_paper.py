@@ -19,6 +19,12 @@ def study(project: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     return load_study(read_settings(path), source=str(path))
 
 
+def variants(study: Study) -> set[str]:
+    """The models that aligned ones are compared with uncensored ones in."""
+    pairs = {name: model.pair for name, model in study.models.items() if model.pair}
+    return {*pairs, *(pair for pair in pairs.values() if pair)}
+
+
 def test_runs_as_published_have_the_published_settings(study: Study) -> None:
     runs = [run for run in study.runs.values() if (run.recipe or "").startswith("as-published")]
     assert {run.model for run in runs} == set(REFERENCE)
@@ -54,10 +60,17 @@ def test_every_series_that_is_measured_has_five_seeds(study: Study) -> None:
     assert {len(series.runs) for series in study.series.values()} == {5}
 
 
-def test_what_is_claimed_has_five_null_adapters(study: Study) -> None:
-    for model in REFERENCE:
-        for method in ("sft", "dpo", "orpo"):
-            assert len(study.series[f"{model}-{method}"].nulls) == 5
+def test_every_model_that_is_claimed_of_has_five_null_adapters(study: Study) -> None:
+    family = {name: one for name, one in study.series.items() if one.nulls}
+    assert {len(one.nulls) for one in family.values()} == {5}
+    recipes = {study.runs[run].recipe for one in family.values() for run in one.runs}
+    assert recipes == {None, "variants"}
+    # No test of the one family stands there twice.
+    methods = [(one.model, one.method) for one in family.values()]
+    assert sorted(methods) == sorted(
+        {(model, method) for model in REFERENCE for method in ("sft", "dpo", "orpo")}
+        | {(model, method) for model in variants(study) for method in ("sft", "dpo")}
+    )
 
 
 def test_nothing_swept_is_measured_and_its_seed_is_no_other_s(study: Study) -> None:
@@ -72,12 +85,23 @@ def test_nothing_swept_is_measured_and_its_seed_is_no_other_s(study: Study) -> N
     assert not {run.seed for run in swept} & {run.seed for run in study.measured.values()}
 
 
-def test_three_uncensored_models_stand_beside_what_they_were_made_from(study: Study) -> None:
+def test_three_uncensored_models_are_trained_as_what_they_were_made_from(study: Study) -> None:
     pairs = {name: model.pair for name, model in study.models.items() if model.pair}
-    assert len({study.models[name].aligned for name in pairs}) == 1
-    assert len(set(pairs.values())) >= 3
-    variants = {run.model for run in study.runs.values() if run.recipe == "variants"}
-    assert variants == {*pairs, *pairs.values()}
+    assert {study.models[name].aligned for name in pairs} == {"uncensored"}
+    assert {study.models[name].aligned for name in pairs.values()} == {"aligned"}
+    assert len(set(pairs.values())) == 3
+
+    def trained(model: str, method: str) -> list[tuple[object, ...]]:
+        recipe = None if model in REFERENCE else "variants"
+        return [
+            (run.seed, run.null, run.training, run.pairs, run.split)
+            for run in study.runs.values()
+            if (run.model, run.method, run.recipe) == (model, method, recipe)
+        ]
+
+    for uncensored, aligned in pairs.items():
+        for method in ("sft", "dpo"):
+            assert trained(uncensored, method) == trained(aligned, method) != []
 
 
 def test_every_model_is_named_with_a_revision(study: Study) -> None:
