@@ -6,9 +6,14 @@ import pytest
 
 from mimic.conditioning import described, persona
 from mimic.metrics.confounds import Pair, pairs_of
+from mimic.plan.corpus import Lengths
+from mimic.plan.study_work import count_items, training_of
+from mimic.recipes import Run
 from mimic.study import Study, load_study, read_settings
 from mimic.traits import Profile
 
+# What the published filter leaves of 2,467 essays.
+MODERATED = 2070
 REFERENCE = ("gemma-2-2b", "gemma-7b", "llama-3.1-8b", "llama-3.2-3b-instruct")
 
 
@@ -19,6 +24,17 @@ def study(project: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     return load_study(read_settings(path), source=str(path))
 
 
+def published(run: Run) -> bool:
+    """Whether a run is trained as published, with Essays+Q or without."""
+    return (run.recipe or "").startswith("as-published")
+
+
+def trained(study: Study, *, as_published: bool) -> list[Run]:
+    """The runs that are trained as published, or the mended ones."""
+    found = [run for run in study.runs.values() if run.training is not None]
+    return [run for run in found if published(run) == as_published]
+
+
 def variants(study: Study) -> set[str]:
     """The models that aligned ones are compared with uncensored ones in."""
     pairs = {name: model.pair for name, model in study.models.items() if model.pair}
@@ -26,7 +42,7 @@ def variants(study: Study) -> set[str]:
 
 
 def test_runs_as_published_have_the_published_settings(study: Study) -> None:
-    runs = [run for run in study.runs.values() if (run.recipe or "").startswith("as-published")]
+    runs = trained(study, as_published=True)
     assert {run.model for run in runs} == set(REFERENCE)
     for run in runs:
         training = run.training
@@ -47,13 +63,28 @@ def test_runs_as_published_have_the_published_settings(study: Study) -> None:
     assert {run.data for run in runs} == {"essays", "essays-q-ideal", "essays-q-random"}
 
 
+def steps_of(study: Study, run: Run) -> float:
+    """Optimizer steps with the essays that moderation leaves, of one adapter where there are 32."""
+    lengths = Lengths(tokens=(790,) * MODERATED)
+    steps = training_of(study, run, lengths, items=count_items(study)).steps
+    return steps / (study.adapted_profiles if run.conditioning == "adapter" else 1)
+
+
+def test_warm_up_is_a_tenth_of_the_steps_but_as_published(study: Study) -> None:
+    for run in trained(study, as_published=False):
+        assert run.training.warmup_steps == round(steps_of(study, run) / 10), run.label
+    for run in trained(study, as_published=True):
+        assert run.training.warmup_steps > 0.2 * steps_of(study, run), run.label
+    sft, dpo = (study.runs[f"gemma-7b-{method}-as-published-s1"] for method in ("sft", "dpo"))
+    assert (steps_of(study, sft), steps_of(study, dpo)) == (621, 2097)
+
+
 def test_training_tells_a_target_in_other_words_than_use_as_published_alone(study: Study) -> None:
     target = Profile.parse("O+C-E+A-N-")
     for run in study.runs.values():
         if run.pairs is not None:
             told = run.pairs.persona.format(target=described(target, run.conditioning))
-            is_published = (run.recipe or "").startswith("as-published")
-            assert (told != persona(target, run.conditioning)) == is_published
+            assert (told != persona(target, run.conditioning)) == published(run)
 
 
 def test_every_series_that_is_measured_has_five_seeds(study: Study) -> None:
@@ -91,7 +122,7 @@ def test_three_uncensored_models_are_trained_as_what_they_were_made_from(study: 
     assert {study.models[name].aligned for name in pairs.values()} == {"aligned"}
     assert len(set(pairs.values())) == 3
 
-    def trained(model: str, method: str) -> list[tuple[object, ...]]:
+    def trainings(model: str, method: str) -> list[tuple[object, ...]]:
         recipe = None if model in REFERENCE else "variants"
         return [
             (run.seed, run.null, run.training, run.pairs, run.split)
@@ -101,7 +132,7 @@ def test_three_uncensored_models_are_trained_as_what_they_were_made_from(study: 
 
     for uncensored, aligned in pairs.items():
         for method in ("sft", "dpo"):
-            assert trained(uncensored, method) == trained(aligned, method) != []
+            assert trainings(uncensored, method) == trainings(aligned, method) != []
 
 
 def test_every_model_is_named_with_a_revision(study: Study) -> None:
