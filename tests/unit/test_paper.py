@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from mimic.conditioning import described, persona
 from mimic.metrics.confounds import Pair, pairs_of
+from mimic.pairs.published import with_published_roles
 from mimic.plan.corpus import Lengths
 from mimic.plan.study_work import count_items, training_of
 from mimic.recipes import Run
@@ -53,8 +56,6 @@ def test_runs_as_published_have_the_published_settings(study: Study) -> None:
         assert training.learning_rate == (1e-5 if sft else 8e-6)
         lora = training.lora
         assert (lora.rank, lora.alpha, lora.dropout) == ((8, 32, 0.1) if sft else (16, 32, 0.05))
-        assert training.attention == "eager"
-        assert training.quantisation == ("none" if sft else "nf4")
         assert (run.split, run.pairs.rejected, run.pairs.rejected_per_chosen) == (
             "published",
             "random",
@@ -85,6 +86,84 @@ def test_training_tells_a_target_in_other_words_than_use_as_published_alone(stud
         if run.pairs is not None:
             told = run.pairs.persona.format(target=described(target, run.conditioning))
             assert (told != persona(target, run.conditioning)) == published(run)
+
+
+def test_attention_is_eager_as_published_and_flash_attention_mended(study: Study) -> None:
+    attention = {as_published: set() for as_published in (True, False)}
+    for as_published, found in attention.items():
+        found |= {run.training.attention for run in trained(study, as_published=as_published)}
+    assert attention == {True: {"eager"}, False: {"flash_attention_2"}}
+
+
+def test_adapters_are_read_at_the_precision_of_their_base_but_as_published(study: Study) -> None:
+    for run in trained(study, as_published=False):
+        own, base = study.compute_of(run.label), study.compute_of(study.base_of(run.label))
+        assert own == base
+        assert (run.training.precision, run.training.quantisation) == ("bfloat16", "none")
+        assert (base["precision"], base["quantisation"]) == ("bfloat16", "none")
+    for run in trained(study, as_published=True):
+        read_in = study.compute_of(run.label)["quantisation"]
+        assert read_in == run.training.quantisation == ("none" if run.method == "sft" else "nf4")
+        if run.method != "sft":
+            assert run.training.precision == "float16"
+
+
+def test_dpo_trains_on_essays_that_sft_is_tested_on_as_published_alone(study: Study) -> None:
+    rows = np.arange(MODERATED)
+    essays = pd.DataFrame({"cluster": rows, "role": "G", "validation": 0})
+    judges = {run.method: run.judge for run in trained(study, as_published=True)}
+    assert judges["dpo"] == judges["orpo"]
+    sft, dpo = (
+        with_published_roles(essays, rows=rows, split=judges[method]) for method in ("sft", "dpo")
+    )
+    is_tested = (sft["role"] != "G") & (sft["validation"] == 0)
+    assert is_tested.sum() == 207
+    assert (dpo["role"][is_tested] == "G").mean() > 0.8
+    # Mended, all methods train on role G, and what is outside of it is so for all of them.
+    mended = trained(study, as_published=False)
+    assert {(run.split, run.judge) for run in mended} == {("roles", "reading")}
+    roles = study.settings.essays.roles
+    assert (roles.G, roles.E, roles.T) == (0.5, 0.25, 0.1)
+
+
+def test_eight_profiles_are_no_targets_of_mended_preference_training(study: Study) -> None:
+    for run in study.runs.values():
+        told = run.conditioning in ("prompt", "token")
+        mended = run.method in ("dpo", "orpo") and not published(run)
+        assert run.withholds_profiles == (mended and told), run.label
+
+
+def test_batches_hold_nothing_to_sort_and_references_are_computed_once(study: Study) -> None:
+    for run in trained(study, as_published=False):
+        training = run.training
+        assert (training.batch_size, training.accumulation) == (1, 8)
+        assert not training.length_sorted
+        assert run.method != "dpo" or training.precompute_reference
+    for run in trained(study, as_published=True):
+        expected = (2, 4) if run.method == "sft" else (1, 8)
+        assert (run.training.batch_size, run.training.accumulation) == expected
+        assert run.method != "dpo" or not run.training.precompute_reference
+
+
+def test_one_model_is_told_its_target_in_every_way(study: Study) -> None:
+    mended = {
+        run.method: run
+        for run in study.runs.values()
+        if run.model == "llama-3.2-3b-instruct" and run.recipe is None and run.training
+    }
+    found = set()
+    for run in study.runs.values():
+        if run.conditioning == "prompt":
+            continue
+        found.add((run.model, run.conditioning, run.method))
+        # Trained alike, but for a warm-up that is a tenth of its own steps.
+        warm_up = {"warmup_steps": run.training.warmup_steps}
+        assert run.training == mended[run.method].training.model_copy(update=warm_up)
+    assert found == {
+        ("llama-3.2-3b-instruct", conditioning, method)
+        for conditioning in ("token", "adapter", "none")
+        for method in ("sft", "dpo")
+    }
 
 
 def test_every_series_that_is_measured_has_five_seeds(study: Study) -> None:
