@@ -11,12 +11,12 @@ from safetensors.torch import load_file, save_file
 from mimic.finetune import sft
 from mimic.forms import build
 from mimic.pairs import conversations
-from mimic.questionnaire import ask, generate
+from mimic.questionnaire import ask, generate, rows
 from mimic.traits import TRAITS, Profile, balanced_profiles
 from mimic.writing import write
 
 PROFILES = balanced_profiles(16)
-OPTIONS = list(ask.OPTIONS)
+OPTIONS = list(rows.OPTIONS)
 
 
 @pytest.fixture

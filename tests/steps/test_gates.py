@@ -27,7 +27,11 @@ def forms(make_job: Any, project: Path) -> Path:
 def job_of(make_job: Any, project: Path, forms: Path) -> Any:
     return make_job(
         settings={"gates": {"simulations": 50}},
-        inputs={"forms": forms, "instrument": project / "config/instruments/mini_ipip_10.yaml"},
+        inputs={
+            "forms": forms,
+            "released": project / "config/forms/released.yaml",
+            "instrument": project / "config/instruments/mini_ipip_10.yaml",
+        },
     )
 
 
@@ -41,7 +45,7 @@ def test_the_step_and_the_command_write_the_same(
 ) -> None:
     job = job_of(make_job, project, forms)
     check.main(job)
-    assert "» 51 gates passed\n" in capsys.readouterr().out
+    assert "» 55 gates passed\n" in capsys.readouterr().out
     written = (job.out / "gates.json").read_text(encoding="utf-8")
     report = json.loads(written)
     assert report["passed"] is True
@@ -77,8 +81,8 @@ def test_a_gate_that_fails_fails_the_step(
     )
     job = job_of(make_job, project, forms)
     with pytest.raises(
-        check.GateFailed, match=r"perfect \(corrected\): expected 64/64, found 2/64"
+        check.GateFailed, match=r"perfect \(corrected\): expected 96/96, found 3/96"
     ):
         check.main(job)
     assert not list(job.out.iterdir())
-    assert "» failed: perfect (corrected): expected 64/64, found 2/64\n" in capsys.readouterr().out
+    assert "» failed: perfect (corrected): expected 96/96, found 3/96\n" in capsys.readouterr().out

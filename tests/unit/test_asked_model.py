@@ -7,7 +7,7 @@ import pytest
 
 from mimic.forms.authored import Form
 from mimic.provenance.fingerprint import step_code
-from mimic.questionnaire import ask
+from mimic.questionnaire import ask, rows
 from mimic.questionnaire.instruments import Item
 from mimic.questionnaire.subjects import Subject
 from mimic.respondents import ANSWERING_CODE
@@ -77,10 +77,10 @@ def test_answers_are_kept_as_they_come(tmp_path):
             raise KeyboardInterrupt
 
     questions = [Question((5,), (6,), (ending,), (((8,),),) * 5) for ending in (7, 8, 9)]
-    asked = [ask.Asked(None, None, None, 0, question) for question in questions]
-    with pytest.raises(KeyboardInterrupt), AnswerStore(tmp_path, ask.OPTIONS) as store:
+    asked = [rows.Asked(None, None, None, 0, question) for question in questions]
+    with pytest.raises(KeyboardInterrupt), AnswerStore(tmp_path, rows.OPTIONS) as store:
         list(ask.answered(Interrupted(), store, asked))
-    with AnswerStore(tmp_path, ask.OPTIONS) as store:
+    with AnswerStore(tmp_path, rows.OPTIONS) as store:
         keys = [ask.question_key(question) for question in questions]
         assert store.missing(keys) == [keys[0], keys[2]]
         assert list(store.get(keys[1])) == [0.1] * 5
@@ -91,6 +91,6 @@ def test_a_cell_without_mass_is_flagged_and_does_not_end_the_job(capsys):
     item = Item(id="i", text="Hum", trait="openness", keyed="minus", cluster="hum")
     subject = Subject("O+C-E+A-N+", Profile.parse("O+C-E+A-N+"), "")
     question = Question((5,), (6,), (7,), (((8,),),) * 5, name="of item i")
-    row = ask.row_of(ask.Asked(subject, form, item, 0, question), [0.0] * 5)
+    row = rows.row_of(rows.Asked(subject, form, item, 0, question), [0.0] * 5)
     assert (row["mass"], row["raw"], row["y"]) == (0.0, 3.0, 3.0)
     assert "no mass on any option for the prompt of item i" in capsys.readouterr().out

@@ -11,8 +11,8 @@ import pytest
 from gated import failed, of_respondents
 
 from mimic.gates import human, scoring
+from mimic.gates.asking import Asked
 from mimic.questionnaire import protocols
-from mimic.respondents.synthetic import Questionnaire
 
 Patch = pytest.MonkeyPatch
 
@@ -22,17 +22,17 @@ def test_all_pass_on_each_instrument(instruments: dict[str, Any], name: str) -> 
     gates = of_respondents(instruments[name])
     assert failed(gates) == set()
     table = {(gate.gate, gate.of): gate.found for gate in gates}
-    # The table, for four forms: so many of 32 in each of them.
-    for of, perfect, inverted in (
-        ("released", "0/128", "128/128"),
-        ("corrected", "128/128", "0/128"),
-        ("likelihood", "128/128", "0/128"),
+    # The table, for three formats in words and four forms: so many of 32 in each of them.
+    for of, perfect, inverted, one_each in (
+        ("released", "0/96", "96/96", "3/96"),
+        ("corrected", "96/96", "0/96", "3/96"),
+        ("likelihood", "128/128", "0/128", "4/128"),
     ):
         assert table["perfect", of] == perfect
         assert table["inverted", of] == inverted
-        assert table["constant 1 to 5", of] == "4/128 each"
-    assert table["unparsed", "released"] == "4/128"
-    assert table["unparsed", "corrected"] == "0/128, all without decision"
+        assert table["constant 1 to 5", of] == f"{one_each} each"
+    assert table["unparsed", "released"] == "3/96"
+    assert table["unparsed", "corrected"] == "0/96, all without decision"
     assert table["unparsed", "likelihood"] == "0/128, all without decision"
     assert table["perfect", "likelihood, forms averaged"] == "32/32"
     assert table["constant 1 to 5", "likelihood, forms averaged"] == "1/32 each"
@@ -186,16 +186,16 @@ def test_a_decision_where_nothing_was_answered(monkeypatch: Patch, neo: Any) -> 
     monkeypatch.setattr(protocols, "decisions", low)
     gates = of_respondents(neo)
     assert {gate for gate, _ in failed(gates)} == {"unparsed"}
-    assert {gate.found for gate in gates if not gate.passed} == {"4/128"}
+    assert {gate.found for gate in gates if not gate.passed} == {"3/96", "4/128"}
 
 
 def test_a_scorer_that_knows_the_target(monkeypatch: Patch, neo: Any) -> None:
     original, original_answers = scoring.scores_of, scoring.answers_of
 
-    def knowing(agreement: np.ndarray, asked: Questionnaire, **protocol: Any) -> np.ndarray:
+    def knowing(agreement: np.ndarray, asked: Asked, **protocol: Any) -> np.ndarray:
         return original(agreement, asked, **protocol) + 0.2 * asked.levels
 
-    def answers_knowing(agreement: np.ndarray, asked: Questionnaire) -> Any:
+    def answers_knowing(agreement: np.ndarray, asked: Asked) -> Any:
         answers = original_answers(agreement, asked)
         return dataclasses.replace(answers, y=answers.y + 0.2 * asked.levels)
 
@@ -231,7 +231,7 @@ def test_accuracies_that_are_another_trait_s(monkeypatch: Patch, neo: Any) -> No
 def test_norms_that_are_not_the_cut(monkeypatch: Patch, neo: Any) -> None:
     original = human.found_of
 
-    def three(agreement: np.ndarray, asked: Questionnaire, one: scoring.Scoring) -> Any:
+    def three(agreement: np.ndarray, asked: Asked, one: scoring.Scoring) -> Any:
         return original(
             agreement, asked, scoring.Scoring(one.protocol, np.full(5, 3.0), by_norms=False)
         )

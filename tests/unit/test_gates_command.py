@@ -28,8 +28,8 @@ def test_the_command_prints_a_table(capsys: pytest.CaptureFixture[str], tmp_path
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["gate", "of", "expected", "found"]
     rows = [" ".join(line.split()) for line in lines]
-    assert "perfect released 0/128 0/128 passed" in rows
-    assert "IPIP-NEO-120 in 4 forms: 54 of 54 gates passed" in rows
+    assert "perfect released 0/96 0/96 passed" in rows
+    assert "IPIP-NEO-120 in 4 forms: 59 of 59 gates passed" in rows
     assert "likelihood, cut norms of the original form: 94.9%" in rows
     assert "corrected, cut 3.0, as published: 15.3%" in rows
     assert "\x1b" not in "".join(lines)
@@ -44,7 +44,7 @@ def test_the_command_fails_with_a_gate(
     out = capsys.readouterr().out
     rows = [" ".join(line.split()) for line in out.splitlines()]
     assert "order-biased order asymmetry 1 (perfect: 0) 0 (perfect: 0) FAILED" in rows
-    assert "33 of 34 gates passed" in out
+    assert "58 of 59 gates passed" in out
     assert cli.main(["gates", "--json"]) == 1
     report = json.loads(capsys.readouterr().out)
     assert report["passed"] is False
@@ -72,6 +72,6 @@ def test_it_is_called_in_the_projects_folder(
 @pytest.mark.usefixtures("in_project")
 def test_the_command_names_the_files_that_the_rules_name(project: Path) -> None:
     rules = (project / "workflow/rules/common.smk").read_text()
-    for path in (command.AUTHORED_FORMS, command.REWORDINGS):
+    for path in (command.AUTHORED_FORMS, command.REWORDINGS, command.RELEASED_FORMS):
         assert f'"{path}"' in rules
         assert path.is_file()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from collections.abc import Callable
@@ -9,14 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gated import FORMS, failed
+from gated import FORMS, RELEASED, by_likelihood, failed
 
 from mimic.gates import check, human, indices, scoring
 from mimic.gates.gate import counted, equal, figure, span, within_band
 from mimic.gates.settings import GatesSettings
 from mimic.metrics.numbers import cuts_of
 from mimic.respondents.synthetic import PERFECT
-from mimic.stats.bootstrap import Form
 
 Patch = pytest.MonkeyPatch
 
@@ -63,14 +63,14 @@ def broken_index(name: str) -> Callable[..., Any]:
 )
 def test_an_index_that_is_broken(monkeypatch: Patch, neo: Any, name: str, gate: str) -> None:
     monkeypatch.setattr(indices, name, broken_index(name))
-    found = failed(indices.index_gates(scoring.questionnaire(neo, FORMS), seed=1))
+    found = failed(indices.index_gates(by_likelihood(neo), seed=1))
     assert {one for one, _ in found} == {gate}
 
 
 def test_crosstalk_of_the_wrong_sign(monkeypatch: Patch, neo: Any) -> None:
     original = indices.signal
     monkeypatch.setattr(indices, "signal", lambda s, d: np.abs(original(s, d)))
-    gates = indices.index_gates(scoring.questionnaire(neo, FORMS), seed=1)
+    gates = indices.index_gates(by_likelihood(neo), seed=1)
     assert [gate.found for gate in gates if not gate.passed] == [
         "0.15 (perfect: 0), of other signs"
     ]
@@ -79,8 +79,8 @@ def test_crosstalk_of_the_wrong_sign(monkeypatch: Patch, neo: Any) -> None:
 def test_what_a_questionnaire_cannot_show_is_expected_to_be_none(instruments: Any) -> None:
     mini = instruments["mini_ipip"]
     plus = tuple(item for item in mini.items if item.keyed == "plus")
-    published = (*FORMS[::2], Form("digits-b-published", "digits", "b", "published"))
-    asked = scoring.questionnaire(mini.model_copy(update={"items": plus}), published)
+    published = (*FORMS[::2], dataclasses.replace(FORMS[0], form="digits-b", wording="b"))
+    asked = by_likelihood(mini.model_copy(update={"items": plus}), published)
     gates = {gate.gate: gate for gate in indices.index_gates(asked, seed=1)}
     assert gates["order-biased"].found == "none (perfect: none)"
     assert gates["acquiescent"].found == "none (all high: none)"
@@ -88,7 +88,7 @@ def test_what_a_questionnaire_cannot_show_is_expected_to_be_none(instruments: An
 
 
 def test_human_accuracy_by_folding_the_items_distributions(neo: Any) -> None:
-    asked = scoring.questionnaire(neo, FORMS)
+    asked = by_likelihood(neo)
     for one in scoring.scorings(neo):
         found = human.human_accuracy(neo.norms, asked, one)
         for trait, name in enumerate(("openness", "conscientiousness", "extraversion")):
@@ -111,7 +111,7 @@ def test_human_accuracy_by_folding_the_items_distributions(neo: Any) -> None:
 
 
 def test_the_reference_of_people(neo: Any) -> None:
-    asked = scoring.questionnaire(neo, FORMS)
+    asked = by_likelihood(neo)
     rows = [
         human.human_gate(asked, one, neo.norms, repeats=25, seed=1)[1]
         for one in scoring.scorings(neo)
@@ -164,14 +164,14 @@ def quick(monkeypatch: Patch) -> None:
 def test_all_gates_in_one_report(monkeypatch: Patch, instruments: Any) -> None:
     quick(monkeypatch)
     settings = GatesSettings()
-    report = check.run_gates(instruments["mini_ipip_10"], FORMS, settings)
+    report = check.run_gates(instruments["mini_ipip_10"], FORMS, RELEASED, settings)
     assert report["passed"] is True
     assert report["reference"] is None
     assert set(report["gates"][0]) == {"gate", "of", "expected", "found", "passed"}
     of = [gate["of"] for gate in report["gates"] if gate["gate"] == "perfect"]
     averaged, areas = "likelihood, forms averaged", "likelihood, AUC"
     assert of == ["released", "corrected", "likelihood", averaged, areas]
-    report = check.run_gates(instruments["ipip_neo_120"], FORMS, settings)
+    report = check.run_gates(instruments["ipip_neo_120"], FORMS, RELEASED, settings)
     assert report["reference"]["level_in_sd"] == 0.8
     assert "Kajonius and Johnson" in report["reference"]["norms"]
     json.dumps(report, allow_nan=False)
@@ -179,11 +179,11 @@ def test_all_gates_in_one_report(monkeypatch: Patch, instruments: Any) -> None:
 
 def test_one_form_is_too_few(instruments: Any) -> None:
     with pytest.raises(ValueError, match="at least two forms, found 1; raise forms.wordings"):
-        check.run_gates(instruments["mini_ipip_10"], FORMS[:1], GatesSettings())
+        check.run_gates(instruments["mini_ipip_10"], FORMS[:1], RELEASED, GatesSettings())
 
 
 def test_a_perfect_respondent_is_one_of_32_profiles(instruments: Any) -> None:
-    asked = scoring.questionnaire(instruments["mini_ipip"], FORMS)
+    asked = by_likelihood(instruments["mini_ipip"])
     y = scoring.scores_of(PERFECT.answer(asked, seed=0), asked, protocol="likelihood")
     patterns = {tuple(row) for row in np.round(y[:, 0]).astype(int).tolist()}
     assert len(patterns) == 32

@@ -10,18 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gated import by_likelihood, failed
 
-from mimic.gates import scoring, statistics
+from mimic.gates import statistics
 from mimic.gates.gate import Gate
 from mimic.questionnaire.instruments import load_instrument
 from mimic.stats import coverage, permutation, uniformity
-from mimic.stats.bootstrap import Form
 
-FORMS = tuple(
-    Form(f"{fmt}-a-{order}", fmt, "a", order)
-    for fmt in ("digits", "letters")
-    for order in ("published", "reversed")
-)
 Patch = pytest.MonkeyPatch
 
 
@@ -30,12 +25,8 @@ def neo(project: Path) -> Any:
     return load_instrument(project / "config/instruments/ipip_neo_120.yaml")
 
 
-def failed(gates: list[Gate]) -> set[tuple[str, str]]:
-    return {(gate.gate, gate.of) for gate in gates if not gate.passed}
-
-
 def permutation_gates(instrument: Any, simulations: int = 100) -> list[Gate]:
-    asked = scoring.questionnaire(instrument, FORMS)
+    asked = by_likelihood(instrument)
     return statistics._permutation_gates(asked, simulations=simulations, seed=1)
 
 
@@ -128,7 +119,7 @@ def test_an_interval_of_texts_that_is_too_wide(monkeypatch: Patch) -> None:
 
 @pytest.mark.slow
 def test_intervals_cover_92_to_98_percent_of_500(neo: Any) -> None:
-    asked = scoring.questionnaire(neo, FORMS)
+    asked = by_likelihood(neo)
     gates = statistics.statistic_gates(asked, simulations=500, seed=1)
     assert len(gates) == 3 + 9 + 5
     assert {gate.expected for gate in gates[3:]} == {"460 to 490 of 500"}

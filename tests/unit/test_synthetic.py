@@ -6,8 +6,8 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from mimic.questionnaire.ask import row_of
 from mimic.questionnaire.instruments import load_instrument
+from mimic.questionnaire.rows import row_of
 from mimic.questionnaire.scores import likelihood_scores
 from mimic.respondents import synthetic
 from mimic.respondents.synthetic import (
@@ -15,7 +15,6 @@ from mimic.respondents.synthetic import (
     Synthetic,
     human_like,
     human_scores,
-    options_of,
     probabilities_of,
 )
 from mimic.stats.bootstrap import Form, Item
@@ -161,11 +160,6 @@ def test_people_stay_on_the_scale(instrument) -> None:
     traits = {**instrument.norms.traits, "openness": norm}
     norms = instrument.norms.model_copy(update={"traits": traits})
     assert human_scores(norms, np.ones((1, 5)))[0, 0] == 5
-
-
-def test_options_stand_in_published_order() -> None:
-    agreement = np.array([5.0, 4.0, 3.2, 1.6, 1.0, math.nan])
-    assert options_of(agreement).tolist() == [1, 2, 3, 4, 5, 0]
 
 
 def test_probabilities_have_the_agreement_as_mean() -> None:

@@ -1,4 +1,4 @@
-# gates: instrument, forms
+# gates: instrument, forms, released forms
 #   -> gates/  gates.json; a gate that fails stops the study, for metrics need it
 # Steps: mimic.gates.check
 
@@ -6,6 +6,7 @@
 rule gates:
     input:
         instrument=ancient(INSTRUMENT),
+        released=ancient(RELEASED_FORMS),
         forms=f"{ROOT}/forms/forms.json",
     output:
         gates=f"{ROOT}/gates/gates.json",
@@ -23,7 +24,7 @@ rule gates:
             "gates.check",
             group="measure",
             settings=study.slice("gates"),
-            sources={"instrument": INSTRUMENT},
+            sources={"instrument": INSTRUMENT, "released": RELEASED_FORMS},
         ),
         files=files_of(rule="gates"),
     message:

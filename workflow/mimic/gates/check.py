@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from mimic.files import read_json, write_json
+from mimic.forms.authored import Form, read_forms
+from mimic.forms.released import Released, load_released
+from mimic.gates.asking import asked_of, read_by_likelihood, read_in_words, reading_gates
 from mimic.gates.gate import Gate
 from mimic.gates.human import human_gate, human_reference
 from mimic.gates.indices import index_gates
 from mimic.gates.respondents import respondent_gates
-from mimic.gates.scoring import questionnaire, scorings
+from mimic.gates.scoring import scorings
 from mimic.gates.settings import GatesSettings
 from mimic.gates.statistics import statistic_gates
 from mimic.progress import say
 from mimic.questionnaire.instruments import Instrument, load_instrument
-from mimic.stats.bootstrap import Form
 from mimic.step import Job, run_step
 
 
@@ -34,7 +35,10 @@ def main(job: Job) -> None:
     """
     settings = job.parse(GatesSettings, "gates")
     report = run_gates(
-        load_instrument(job.input("instrument")), read_forms(job.input("forms")), settings
+        load_instrument(job.input("instrument")),
+        read_forms(read_json(job.input("forms"))),
+        load_released(job.input("released")),
+        settings,
     )
     failed = [Gate(**row) for row in report["gates"] if not row["passed"]]
     for gate in failed:
@@ -45,15 +49,19 @@ def main(job: Job) -> None:
     say(f"{len(report['gates'])} gates passed")
 
 
-def read_forms(path: Path) -> tuple[Form, ...]:
-    """What a ``forms.json`` says of each form besides its words."""
-    return tuple(Form(**{name: str(row[name]) for name in Form._fields}) for row in read_json(path))
-
-
 def run_gates(
-    instrument: Instrument, forms: Sequence[Form], settings: GatesSettings
+    instrument: Instrument, forms: Sequence[Form], released: Released, settings: GatesSettings
 ) -> dict[str, Any]:
     """All gates.
+
+    Parameters
+    ----------
+    instrument, forms
+        What is asked by likelihood.
+    released
+        The formats in which the same items are answered in words.
+    settings
+        How much is drawn.
 
     Returns
     -------
@@ -71,11 +79,14 @@ def run_gates(
             f"gates need at least two forms, found {len(forms)}; raise forms.wordings or name "
             "more forms.formats"
         )
-    asked = questionnaire(instrument, tuple(forms))
-    repeats = -(-settings.simulations // len(forms))
-    gates: list[Gate] = []
+    by_likelihood = read_by_likelihood(instrument, forms)
+    in_words = read_in_words(instrument, released)
+    gates = reading_gates(in_words, of="in words") + reading_gates(by_likelihood, of="likelihood")
     rows: list[dict[str, Any]] = []
     for scoring in scorings(instrument):
+        likelihood = scoring.protocol == "likelihood"
+        asked = asked_of(instrument, by_likelihood if likelihood else in_words)
+        repeats = -(-settings.simulations // len(asked.forms))
         gates += respondent_gates(asked, scoring, repeats=repeats, seed=settings.seed)
         if instrument.norms is not None:
             gate, row = human_gate(
@@ -83,6 +94,7 @@ def run_gates(
             )
             gates.append(gate)
             rows.append(row)
+    asked = asked_of(instrument, by_likelihood)
     gates += index_gates(asked, seed=settings.seed)
     gates += statistic_gates(asked, simulations=settings.simulations, seed=settings.seed)
     return {

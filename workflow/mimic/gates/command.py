@@ -12,9 +12,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from mimic.files import write_json
+from mimic.files import read_json, write_json
 from mimic.forms import build
-from mimic.gates.check import read_forms, run_gates
+from mimic.forms.authored import read_forms
+from mimic.forms.released import load_released
+from mimic.gates.check import run_gates
 from mimic.gates.gate import Gate
 from mimic.questionnaire.instruments import load_instrument
 from mimic.step import Job
@@ -22,8 +24,9 @@ from mimic.study import DEFAULT_SETTINGS, INSTRUMENTS, Study, load_study, read_s
 
 AUTHORED_FORMS = Path("config/forms/authored.yaml")
 REWORDINGS = Path("config/forms/rewordings.yaml")
+RELEASED_FORMS = Path("config/forms/released.yaml")
 # Where there is no terminal, wide enough for every row.
-_WIDTH = 180
+_WIDTH = 200
 
 
 def show_gates(configfile: Path | None, *, as_json: bool) -> bool:
@@ -49,9 +52,12 @@ def show_gates(configfile: Path | None, *, as_json: bool) -> bool:
     source = configfile or DEFAULT_SETTINGS
     study = load_study(read_settings(source), source=str(source))
     instrument = load_instrument(INSTRUMENTS / f"{study.settings.questionnaire.instrument}.yaml")
+    released = load_released(
+        Path(study.settings.questionnaire.generation.prompts or RELEASED_FORMS)
+    )
     with tempfile.TemporaryDirectory() as folder:
-        forms = read_forms(_build_forms(study, out=Path(folder)))
-        report = run_gates(instrument, forms, study.settings.gates)
+        forms = read_forms(read_json(_build_forms(study, out=Path(folder))))
+        report = run_gates(instrument, forms, released, study.settings.gates)
         if as_json:
             path = Path(folder) / "gates.json"
             write_json(path, report)

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from scipy.stats import binom
 
+from mimic.gates.asking import Asked
 from mimic.gates.gate import Gate, within_band
-from mimic.gates.respondents import repeated
 from mimic.gates.scoring import Scoring, found_of
 from mimic.questionnaire.instruments import Norms
-from mimic.respondents.synthetic import HUMAN_LEVEL, Questionnaire, human_like, human_scores
+from mimic.respondents.synthetic import HUMAN_LEVEL, human_like, human_scores
 from mimic.traits import TRAITS
 
 # A threshold is rounded up from this much below: a cut that is whole in exact arithmetic is met.
@@ -21,7 +21,7 @@ _DECIMALS = 9
 
 
 def human_gate(
-    asked: Questionnaire, scoring: Scoring, norms: Norms, *, repeats: int, seed: int
+    asked: Asked, scoring: Scoring, norms: Norms, *, repeats: int, seed: int
 ) -> tuple[Gate, dict[str, Any]]:
     """Whether the human-like respondent's exact match is what theory gives, and that figure.
 
@@ -45,7 +45,7 @@ def human_gate(
     """
     right = human_accuracy(norms, asked, scoring)
     expected = float(right.prod(axis=1).mean())
-    often = repeated(asked, repeats)
+    often = asked.repeated(repeats)
     found = found_of(human_like(norms).answer(often, seed=seed), often, scoring)
     row = {
         "protocol": scoring.protocol,
@@ -74,7 +74,7 @@ def human_reference(norms: Norms, rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def human_accuracy(norms: Norms, asked: Questionnaire, scoring: Scoring) -> np.ndarray:
+def human_accuracy(norms: Norms, asked: Asked, scoring: Scoring) -> np.ndarray:
     """Probability that the human-like respondent's decision on a trait fits.
 
     The n scores of a trait are 1 + Binomial(4, q) each, so that their sum is n + Binomial(4n, q),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mimic.gates.asking import Asked
 from mimic.gates.gate import Gate, equal, figure, span
 from mimic.gates.scoring import answers_of, scores_of
 from mimic.metrics.questionnaire import acquiescence, order_asymmetry
@@ -22,7 +23,6 @@ from mimic.respondents.synthetic import (
     VALENCE,
     WORDING_SD,
     WORDING_SENSITIVE,
-    Questionnaire,
     Synthetic,
 )
 from mimic.stats.fidelity import average_forms, trait_scores
@@ -30,7 +30,7 @@ from mimic.stats.stability import Stability, more_stable, shrink, signal, spread
 from mimic.traits import TRAITS
 
 
-def index_gates(asked: Questionnaire, *, seed: int) -> list[Gate]:
+def index_gates(asked: Asked, *, seed: int) -> list[Gate]:
     """Order asymmetry, acquiescence, crosstalk, S and S/|B|, on answers by likelihood.
 
     Parameters
@@ -49,7 +49,7 @@ def index_gates(asked: Questionnaire, *, seed: int) -> list[Gate]:
     ]
 
 
-def _order_bias(asked: Questionnaire) -> Gate:
+def _order_bias(asked: Asked) -> Gate:
     orders = {(form.format, form.wording, form.order) for form in asked.forms}
     both = any((*rest, "reversed") in orders for *rest, order in orders if order == "published")
     known = (2 * ORDER_SHIFT, 0.0) if both else (None, None)
@@ -65,7 +65,7 @@ def _order_bias(asked: Questionnaire) -> Gate:
     )
 
 
-def _acquiescence(asked: Questionnaire) -> Gate:
+def _acquiescence(asked: Asked) -> Gate:
     keyings = {(item.trait, item.keyed) for item in asked.items}
     both = any({(trait, "plus"), (trait, "minus")} <= keyings for trait in TRAITS)
     known = (3 + AGREEMENT_SHIFT, 3.0) if both else (None, None)
@@ -81,7 +81,7 @@ def _acquiescence(asked: Questionnaire) -> Gate:
     )
 
 
-def _halo(asked: Questionnaire) -> Gate:
+def _halo(asked: Asked) -> Gate:
     known = np.eye(len(TRAITS)) + HALO_STRENGTH * np.outer(VALENCE, VALENCE) / len(TRAITS)
     halo, perfect = (
         _stability(_scores(respondent, asked, seed=0), asked).signal
@@ -94,7 +94,7 @@ def _halo(asked: Questionnaire) -> Gate:
     return equal("halo", "crosstalk", expected=expected, found=found)
 
 
-def _shrunk(asked: Questionnaire, *, seed: int) -> Gate:
+def _shrunk(asked: Asked, *, seed: int) -> Gate:
     noisy, shrunk = (_scores(respondent, asked, seed=seed) for respondent in (NOISY, SHRUNK))
     before, after = _stability(noisy, asked), _stability(shrunk, asked)
     factor, _ = shrink(noisy, shrunk)
@@ -116,16 +116,16 @@ def _shrunk(asked: Questionnaire, *, seed: int) -> Gate:
     )
 
 
-def _wording(asked: Questionnaire, *, seed: int) -> Gate:
+def _wording(asked: Asked, *, seed: int) -> Gate:
     found = _stability(_scores(WORDING_SENSITIVE, asked, seed=seed), asked).spread
     return equal("wording-sensitive", "S", expected=figure(WORDING_SD), found=span(found.tolist()))
 
 
-def _scores(respondent: Synthetic, asked: Questionnaire, *, seed: int) -> np.ndarray:
+def _scores(respondent: Synthetic, asked: Asked, *, seed: int) -> np.ndarray:
     return scores_of(respondent.answer(asked, seed=seed), asked, protocol="likelihood")
 
 
-def _stability(y: np.ndarray, asked: Questionnaire) -> Stability:
+def _stability(y: np.ndarray, asked: Asked) -> Stability:
     scores = average_forms(trait_scores(y, asked.item_traits))[0]
     return Stability(spread=spread(y, asked.item_traits)[0], signal=signal(scores, asked.design))
 

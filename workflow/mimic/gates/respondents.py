@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from mimic.gates.asking import Asked
 from mimic.gates.gate import Gate, counted, equal, figure, span, within_band
 from mimic.gates.scoring import Scoring, fidelity_of, found_of, protocol_figures_of
 from mimic.respondents.synthetic import (
@@ -17,14 +18,11 @@ from mimic.respondents.synthetic import (
     PERFECT,
     RANDOM,
     UNPARSED,
-    Questionnaire,
     Synthetic,
 )
 
 
-def respondent_gates(
-    asked: Questionnaire, scoring: Scoring, *, repeats: int, seed: int
-) -> list[Gate]:
+def respondent_gates(asked: Asked, scoring: Scoring, *, repeats: int, seed: int) -> list[Gate]:
     """The table of respondents under one protocol and cut, and the half-perfect one.
 
     Parameters
@@ -72,12 +70,7 @@ def respondent_gates(
     return gates
 
 
-def repeated(asked: Questionnaire, repeats: int) -> Questionnaire:
-    """The same questionnaire with each form asked so often."""
-    return Questionnaire(asked.profiles, asked.forms * repeats, asked.items)
-
-
-def _matched(agreement: np.ndarray, asked: Questionnaire, scoring: Scoring) -> str:
+def _matched(agreement: np.ndarray, asked: Asked, scoring: Scoring) -> str:
     """Hits of cells."""
     found = found_of(agreement, asked, scoring)
     return counted(found.hits, found.cells, share=found.share)
@@ -87,7 +80,7 @@ def _each(found: list[str]) -> str:
     return f"{found[0]} each" if len(set(found)) == 1 else ", ".join(found)
 
 
-def _unparsed(asked: Questionnaire, scoring: Scoring, *, one_each: str, none: str) -> Gate:
+def _unparsed(asked: Asked, scoring: Scoring, *, one_each: str, none: str) -> Gate:
     found = protocol_figures_of(UNPARSED.answer(asked, seed=0), asked, scoring)
     expected = one_each if scoring.protocol == "released" else f"{none}, all without decision"
     words = f"{found.hits}/{found.cells}"
@@ -99,8 +92,8 @@ def _unparsed(asked: Questionnaire, scoring: Scoring, *, one_each: str, none: st
     return equal("unparsed", str(scoring), expected=expected, found=words)
 
 
-def _at_random(asked: Questionnaire, scoring: Scoring, *, repeats: int, seed: int) -> Gate:
-    often = repeated(asked, repeats)
+def _at_random(asked: Asked, scoring: Scoring, *, repeats: int, seed: int) -> Gate:
+    often = asked.repeated(repeats)
     found = found_of(RANDOM.answer(often, seed=seed), often, scoring)
     # However its decisions lean, the 32 profiles' chances add up to 1.
     chance = 1 / len(asked.profiles)
@@ -114,7 +107,7 @@ def _at_random(asked: Questionnaire, scoring: Scoring, *, repeats: int, seed: in
     )
 
 
-def _half_perfect(asked: Questionnaire, scoring: Scoring, *, seed: int) -> Gate:
+def _half_perfect(asked: Asked, scoring: Scoring, *, seed: int) -> Gate:
     found = found_of(HALF_PERFECT.answer(asked, seed=seed), asked, scoring)
     known = [1 - share if scoring.protocol == "released" else share for share in ACCURACIES]
     return equal(
@@ -125,7 +118,7 @@ def _half_perfect(asked: Questionnaire, scoring: Scoring, *, seed: int) -> Gate:
     )
 
 
-def _averaged(asked: Questionnaire, scoring: Scoring) -> list[Gate]:
+def _averaged(asked: Asked, scoring: Scoring) -> list[Gate]:
     """Exact matches of trait scores averaged over forms."""
     profiles = len(asked.profiles)
     of = f"{scoring}, forms averaged"
@@ -150,7 +143,7 @@ def _averaged(asked: Questionnaire, scoring: Scoring) -> list[Gate]:
     return gates
 
 
-def _areas(asked: Questionnaire, scoring: Scoring, *, seed: int) -> list[Gate]:
+def _areas(asked: Asked, scoring: Scoring, *, seed: int) -> list[Gate]:
     """AUCs, which have no cut."""
     of = f"{scoring}, AUC"
 

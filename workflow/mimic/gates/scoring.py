@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mimic.gates.asking import Asked
 from mimic.metrics.answers import Answers
 from mimic.questionnaire.instruments import Instrument, cuts
 from mimic.questionnaire.protocols import (
@@ -17,11 +18,10 @@ from mimic.questionnaire.protocols import (
     protocol_figures,
 )
 from mimic.questionnaire.scores import likelihood_scores
-from mimic.respondents.synthetic import Questionnaire, options_of, probabilities_of
-from mimic.stats.bootstrap import Form, Item
+from mimic.respondents.synthetic import probabilities_of
 from mimic.stats.fidelity import AnswerFidelity, answer_fidelity, trait_scores
 from mimic.stats.permutation import hit_counts
-from mimic.traits import ALL_PROFILES, TRAITS
+from mimic.traits import TRAITS
 
 # Cuts, as the metrics name them.
 PUBLISHED, NORMS = "3.0, as published", "norms of the original form"
@@ -83,22 +83,17 @@ def scorings(instrument: Instrument) -> tuple[Scoring, ...]:
     return (*published, *(Scoring(protocol, norms, by_norms=True) for protocol in right))
 
 
-def questionnaire(instrument: Instrument, forms: tuple[Form, ...]) -> Questionnaire:
-    """An instrument in these forms, asked of all 32 profiles."""
-    items = tuple(Item(item.id, item.trait, item.keyed, item.cluster) for item in instrument.items)
-    return Questionnaire(ALL_PROFILES, forms, items)
-
-
-def scores_of(agreement: np.ndarray, asked: Questionnaire, *, protocol: Protocol) -> np.ndarray:
+def scores_of(agreement: np.ndarray, asked: Asked, *, protocol: Protocol) -> np.ndarray:
     """Item scores under a protocol, shape (profiles, forms, items); NaN where there is none."""
     if protocol == "likelihood":
-        return likelihood_scores(probabilities_of(agreement), asked.keyed_plus).y
-    return item_scores(options_of(agreement), asked.keyed_plus, protocol=protocol)
+        options = asked.probabilities(probabilities_of(agreement))
+        return likelihood_scores(options, asked.keyed_plus).y
+    return item_scores(asked.options(agreement), asked.keyed_plus, protocol=protocol)
 
 
-def answers_of(agreement: np.ndarray, asked: Questionnaire) -> Answers:
+def answers_of(agreement: np.ndarray, asked: Asked) -> Answers:
     """What the metrics read of a run that answers so by likelihood."""
-    options = probabilities_of(agreement)
+    options = asked.probabilities(probabilities_of(agreement))
     scored = likelihood_scores(options, asked.keyed_plus)
     return Answers(
         subjects=tuple(map(str, asked.profiles)),
@@ -113,7 +108,7 @@ def answers_of(agreement: np.ndarray, asked: Questionnaire) -> Answers:
     )
 
 
-def found_of(agreement: np.ndarray, asked: Questionnaire, scoring: Scoring) -> Found:
+def found_of(agreement: np.ndarray, asked: Asked, scoring: Scoring) -> Found:
     """Exact match and accuracy of these answers, as the metrics make them.
 
     Under ``likelihood`` the share is that of `answer_fidelity`, and the hits are those that the
@@ -136,15 +131,13 @@ def found_of(agreement: np.ndarray, asked: Questionnaire, scoring: Scoring) -> F
     )
 
 
-def fidelity_of(agreement: np.ndarray, asked: Questionnaire, scoring: Scoring) -> AnswerFidelity:
+def fidelity_of(agreement: np.ndarray, asked: Asked, scoring: Scoring) -> AnswerFidelity:
     """All figures that the metrics make of these answers under ``likelihood``."""
     answers = answers_of(agreement, asked)
     return answer_fidelity(answers.y, answers.item_traits, answers.targets, cut=scoring.cut)
 
 
-def protocol_figures_of(
-    agreement: np.ndarray, asked: Questionnaire, scoring: Scoring
-) -> ProtocolFigures:
+def protocol_figures_of(agreement: np.ndarray, asked: Asked, scoring: Scoring) -> ProtocolFigures:
     """The figures of these answers under a protocol and cut."""
     return protocol_figures(
         scores_of(agreement, asked, protocol=scoring.protocol),

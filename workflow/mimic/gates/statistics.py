@@ -7,10 +7,11 @@ import math
 import numpy as np
 from scipy.stats import binom
 
+from mimic.gates.asking import Asked
 from mimic.gates.gate import SURE, Gate, equal, figure, span
 from mimic.gates.scoring import PUBLISHED_CUT, scores_of
 from mimic.questionnaire.protocols import decisions, trait_scores
-from mimic.respondents.synthetic import CONSTANT, PERFECT, Questionnaire, Synthetic
+from mimic.respondents.synthetic import CONSTANT, PERFECT, Synthetic
 from mimic.stats.coverage import (
     LARGE,
     POPULATION,
@@ -32,7 +33,7 @@ NOMINAL, LEAST, MOST = 0.95, 0.92, 0.98
 _WRONGLY = 0.001
 
 
-def statistic_gates(asked: Questionnaire, *, simulations: int, seed: int) -> list[Gate]:
+def statistic_gates(asked: Asked, *, simulations: int, seed: int) -> list[Gate]:
     """All gates of statistics.
 
     Parameters
@@ -61,7 +62,7 @@ def coverage_band(simulations: int) -> tuple[int, int]:
     return int(binom.ppf(_WRONGLY, simulations, NOMINAL)), simulations
 
 
-def _permutation_gates(asked: Questionnaire, *, simulations: int, seed: int) -> list[Gate]:
+def _permutation_gates(asked: Asked, *, simulations: int, seed: int) -> list[Gate]:
     profiles, forms, _ = asked.shape
     uniform = permutation_uniformity(
         profiles=profiles,
@@ -90,7 +91,7 @@ def _permutation_gates(asked: Questionnaire, *, simulations: int, seed: int) -> 
     ]
 
 
-def _p(respondent: Synthetic, asked: Questionnaire, *, seed: int) -> float:
+def _p(respondent: Synthetic, asked: Asked, *, seed: int) -> float:
     y = scores_of(respondent.answer(asked, seed=seed), asked, protocol="likelihood")
     scores = trait_scores(y, asked.item_traits, protocol="likelihood")
     decided = decisions(scores, cut=PUBLISHED_CUT, protocol="likelihood") == 1

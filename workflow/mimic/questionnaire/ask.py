@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -18,11 +17,11 @@ from mimic.compute import ComputeSettings, load_model, load_tokenizer, prepare_t
 from mimic.conditioning import adapters_of, conditioning_of
 from mimic.files import read_json
 from mimic.forms.authored import Form, read_forms
-from mimic.progress import Progress, say
-from mimic.questionnaire.instruments import Instrument, Item, load_instrument, sentence
+from mimic.progress import Progress
+from mimic.questionnaire.instruments import Instrument, load_instrument, sentence
 from mimic.questionnaire.options import continued
 from mimic.questionnaire.prompts import request
-from mimic.questionnaire.scores import likelihood_scores
+from mimic.questionnaire.rows import OPTIONS, Asked, row_of
 from mimic.questionnaire.settings import AskSettings
 from mimic.questionnaire.subjects import Subject, authors, sketched, targets
 from mimic.respondents.asked_model import answers_folder
@@ -41,21 +40,8 @@ _OTHER_SUBJECT = "#"
 _OTHER_STATEMENT = "#"
 _MEND = "word lead or options otherwise in config/forms/authored.yaml, or leave the format out"
 ROWS_TOGETHER = 5000
-MIDDLE = 3.0
-OPTIONS = ("p1", "p2", "p3", "p4", "p5")
 # By wording and item text: the number of the item's wording, 0 for the original, and its words.
 Words = Mapping[str, Mapping[str, Mapping[str, Any]]]
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A question and what it is about."""
-
-    subject: Subject
-    form: Form
-    item: Item
-    variant: int
-    question: Question
 
 
 def main(job: Job) -> None:
@@ -250,34 +236,6 @@ def _check_beginnings(form: Form, options: Sequence[Sequence[Tokens]]) -> None:
                     f"form {form.form}: the option {form.answers[number]!r} is the beginning of "
                     f"{form.answers[other]!r} in this model's tokens; {_MEND}"
                 )
-
-
-def row_of(asked: Asked, probabilities: list[float]) -> dict[str, Any]:
-    """A row of the answers: probabilities of agreement 1 to 5, their mass, the item's score.
-
-    Where all probabilities are 0 the score is 3.
-    """
-    keyed_plus = np.array([asked.item.keyed == "plus"])
-    scores = likelihood_scores(np.array([probabilities]), keyed_plus)
-    if scores.mass[0] <= 0:
-        # As all low mass this is flagged by the mass; the middle speaks for neither side.
-        say(f"no mass on any option for the prompt {asked.question.name}; it counts as the middle")
-        scores = scores._replace(raw=np.array([MIDDLE]), y=np.array([MIDDLE]))
-    return {
-        "subject": asked.subject.subject,
-        "profile": str(asked.subject.profile),
-        "item": asked.item.id,
-        "trait": asked.item.trait,
-        "keyed": asked.item.keyed,
-        "cluster": asked.item.cluster,
-        "variant": asked.variant,
-        "form": asked.form.form,
-        "format": asked.form.format,
-        "wording": asked.form.wording,
-        "order": asked.form.order,
-        **dict(zip(OPTIONS, probabilities, strict=True)),
-        **{name: float(value[0]) for name, value in scores._asdict().items()},
-    }
 
 
 def _subjects(job: Job, settings: AskSettings, tokenizer: PreTrainedTokenizerBase) -> list[Subject]:

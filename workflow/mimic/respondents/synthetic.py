@@ -1,8 +1,8 @@
 """Synthetic respondents: their answers are drawn or made up, so that their true figures are known.
 
 A respondent gives its agreement with each item, from 1 (not like me) to 5 (like me), NaN where it
-can't be read. `options_of` and `probabilities_of` make of that what the protocols score, so that
-synthetic answers go through the same code as real ones.
+can't be read. `probabilities_of` makes of that what a model would give; `mimic.gates.asking` has it
+answered in the study's forms, so that synthetic answers go through the same code as real ones.
 """
 
 from __future__ import annotations
@@ -102,14 +102,6 @@ class Synthetic:
     def answer(self, asked: Questionnaire, *, seed: int) -> np.ndarray:
         """Its agreement, shape (profiles, forms, items); the same seed gives the same."""
         return self.respond(asked, np.random.default_rng(seed))
-
-
-def options_of(agreement: np.ndarray) -> np.ndarray:
-    """The option that is answered: 1 to 5 in published order, 1 = most like me, 0 unparsed.
-
-    Whole numbers of the same shape; an agreement between two options counts as the nearer one.
-    """
-    return np.where(np.isnan(agreement), 0, 6 - np.rint(agreement)).astype(np.int64)
 
 
 def probabilities_of(agreement: np.ndarray) -> np.ndarray:
