@@ -119,3 +119,18 @@ def test_what_training_held_is_shown_where_a_run_trained_on_items(tmp_path: Path
     study["runs"][1]["item_trained"] = False
     (tmp_path / "without").mkdir()
     assert title not in page_of(tmp_path / "without", study)
+
+
+def test_limits_of_one_wording_say_how_often_intervals_hold() -> None:
+    study = example_study()
+    assert "simulated studies" not in " ".join(limits(study, described()))
+    for form in study["runs"][0]["questionnaire"]["none"]["forms"]:
+        form["wording"] = "w0"
+    said = " ".join(limits(study, described())).replace("\xa0", " ")
+    for share in (
+        "should hold the true figure in 92 to 98 %",
+        "They held accuracy (one trait) in 95.0 %",
+        "too seldom S (one trait) in 84.4 %, S (mean) in 56.8 % and reduction in 63.4 %",
+        "too often exact match in 98.2 % and exact match (forms averaged) in 99.0 %",
+    ):
+        assert share in said

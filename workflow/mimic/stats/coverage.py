@@ -47,6 +47,15 @@ POPULATION = Population(
 SMALL = Layout(per_trait=4, formats=2, wordings=3)
 MIDDLE = Layout(per_trait=12, formats=3, wordings=5)
 LARGE = Layout(per_trait=24, formats=5, wordings=10)
+# That of the default study: the Mini-IPIP, two formats, one wording, both orders.
+_TWO_EACH = "+a +b -c -d"
+DEFAULT = Layout(
+    per_trait=4,
+    formats=2,
+    wordings=1,
+    orders=2,
+    keys=("+a -a -b -c", _TWO_EACH, _TWO_EACH, "+a +a -b -c", _TWO_EACH),
+)
 TEXTS = TextPopulation(signal=0.3, cell=0.5)
 
 

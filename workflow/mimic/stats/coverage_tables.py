@@ -1,6 +1,6 @@
 """Prints the tables of docs/decisions/0007-bootstrap-of-few-clusters.md, in half an hour.
 
-``python -m mimic.stats.coverage_tables [crossed|nested|texts]``; all without a name.
+``python -m mimic.stats.coverage_tables [default|crossed|nested|texts]``; all without a name.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from mimic.stats.coverage import (
+    DEFAULT,
     LARGE,
     MIDDLE,
     POPULATION,
@@ -36,6 +37,18 @@ APART = replace(POPULATION, shared=0.0)
 SINGLE_ANSWERS = Population(
     signal=0.1, item=0, profile_item=0, wording=0, item_wording=0, residual=0.9, uneven=0
 )
+
+
+def default_table() -> None:
+    """Print the table of the default study's layout."""
+    _show(
+        "The layout of the default study: share of the effects of wordings that formats have in "
+        "common",
+        {
+            f"{shared:g}": answer_coverage(replace(POPULATION, shared=shared), DEFAULT)
+            for shared in (0.0, 0.5, 1.0)
+        },
+    )
 
 
 def crossed_tables() -> None:
@@ -124,7 +137,12 @@ def text_tables() -> None:
     )
 
 
-TABLES = {"crossed": crossed_tables, "nested": nested_tables, "texts": text_tables}
+TABLES = {
+    "default": default_table,
+    "crossed": crossed_tables,
+    "nested": nested_tables,
+    "texts": text_tables,
+}
 
 
 def main() -> None:

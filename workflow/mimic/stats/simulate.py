@@ -19,9 +19,14 @@ class Layout:
     Attributes
     ----------
     per_trait
-        Items for each trait, every second one minus-keyed, each its own cluster.
+        Items for each trait.
     formats, wordings
-        Formats, and instruction wordings in each; one option order.
+        Formats, and instruction wordings in each.
+    orders
+        Option orders of each; the effects of a wording are the same in both.
+    keys
+        For each trait the keying and the cluster of its items, such as ``+a -a -b -c``; empty for
+        every second one minus-keyed, each its own cluster.
     nested
         Whether each format has wordings of its own, so that they are drawn within formats. The
         same wordings stand in every format otherwise.
@@ -32,6 +37,8 @@ class Layout:
     per_trait: int
     formats: int
     wordings: int
+    orders: int = 1
+    keys: tuple[str, ...] = ()
     nested: bool = False
     profiles: int = 16
 
@@ -39,10 +46,15 @@ class Layout:
     def items(self) -> tuple[Item, ...]:
         """The items, by trait."""
         return tuple(
-            Item(f"{trait}{n}", trait, "minus" if n % 2 else "plus", f"{trait}{n}")
-            for trait in TRAITS
-            for n in range(self.per_trait)
+            Item(f"{trait}{n}", trait, "minus" if key[0] == "-" else "plus", f"{trait}{key[1:]}")
+            for trait, keys in zip(TRAITS, self._keys(), strict=True)
+            for n, key in enumerate(keys)
         )
+
+    def _keys(self) -> list[list[str]]:
+        if self.keys:
+            return [keys.split() for keys in self.keys]
+        return [[f"{'-' if n % 2 else '+'}{n}" for n in range(self.per_trait)]] * len(TRAITS)
 
     @property
     def forms(self) -> tuple[Form, ...]:
@@ -52,7 +64,8 @@ class Layout:
             for wording in range(self.wordings):
                 name = f"f{fmt}w{wording}"
                 words = name if self.nested else f"w{wording}"
-                forms.append(Form(name, f"f{fmt}", words, "published"))
+                for order in ("published", "reversed")[: self.orders]:
+                    forms.append(Form(f"{name}{order}", f"f{fmt}", words, order))
         return tuple(forms)
 
     @property
@@ -108,13 +121,15 @@ class Population:
     def spread(self, layout: Layout) -> float:
         """S: the standard deviation over forms, root mean square over items and profiles.
 
-        Of F formats × V wordings, what the formats share varies among V wordings, not among FV
-        forms: the variance over forms with FV − 1 in its denominator holds F (V − 1)/(FV − 1) of
-        it on average.
+        Of F formats × V wordings × O orders, what the formats share varies among V wordings, not
+        among FVO forms: the variance over forms with FVO − 1 in its denominator holds
+        FO (V − 1)/(FVO − 1) of it on average, and O (FV − 1)/(FVO − 1) of the rest.
         """
-        forms = layout.formats * layout.wordings
-        among_wordings = layout.formats * (layout.wordings - 1) / (forms - 1)
-        kept = 1 - self.shared + self.shared * among_wordings
+        worded = layout.formats * layout.wordings
+        forms = worded * layout.orders
+        among_wordings = layout.formats * layout.orders * (layout.wordings - 1) / (forms - 1)
+        among_worded = layout.orders * (worded - 1) / (forms - 1)
+        kept = (1 - self.shared) * among_worded + self.shared * among_wordings
         return math.sqrt(kept * (self.wording**2 + self.item_wording**2) + self.residual**2)
 
 
@@ -156,12 +171,13 @@ def simulate_answers(
     )
 
     def of_forms(columns: int) -> np.ndarray:
-        own = generator.standard_normal((forms, columns))
-        if population.shared == 0:
-            return own
-        of_wordings = generator.standard_normal((layout.wordings, columns))
-        same = np.tile(of_wordings, (layout.formats, 1))
-        return math.sqrt(population.shared) * same + math.sqrt(1 - population.shared) * own
+        effects = generator.standard_normal((layout.formats * layout.wordings, columns))
+        if population.shared > 0:
+            of_wordings = generator.standard_normal((layout.wordings, columns))
+            same = np.tile(of_wordings, (layout.formats, 1))
+            effects *= math.sqrt(1 - population.shared)
+            effects += math.sqrt(population.shared) * same
+        return np.repeat(effects, layout.orders, axis=0)
 
     def effects() -> tuple[np.ndarray, ...]:
         return of_forms(1), of_forms(items), of_forms(1), generator.standard_normal((1, items))
