@@ -39,7 +39,10 @@ def scoring(exact: float) -> dict[str, Any]:
     """Other cuts and other ways to score."""
     return {
         "cut": NORMS,
-        "other_cuts": {PUBLISHED: {"value": exact / 2, "hits": 3, "p_value": 0.2345}},
+        "other_cuts": {
+            PUBLISHED: estimate(exact / 2, half=0.04, n=192, interval="crossed bootstrap")
+            | {"hits": 3, "cells": 192, "p_value": 0.2345}
+        },
         "sensitivity": {
             "argmax": {"exact_match": exact * 0.9, "mean_auc": 0.61, "stability": _scored(0.2)},
             "agreement_corrected": {"reason": "openness has no minus-keyed item"},
@@ -180,11 +183,12 @@ def generated(hits: int) -> dict[str, Any]:
         return {"exact_match": match, "accuracy": by_trait}
 
     def figures(found: int, *, accuracy: float, undecided: float) -> dict[str, Any]:
-        areas: dict[str, Any] = dict.fromkeys(TRAITS, accuracy)
+        area = estimate(accuracy, half=0.1, n=4, interval="crossed bootstrap")
+        unread = nothing("no answer could be read", interval="crossed bootstrap", n=4)
         return at_cut(found, accuracy) | {
             "other_cuts": {},
-            "auc": areas | ({"openness": None} if undecided else {}),
-            "mean_auc": None if undecided else accuracy,
+            "auc": dict.fromkeys(TRAITS, area) | ({"openness": unread} if undecided else {}),
+            "mean_auc": unread if undecided else area,
             "parsed": 0.925,
             "undecided": undecided,
         }
@@ -295,7 +299,8 @@ def texts(method: str, *, signal: float) -> dict[str, Any]:
             "profiles": 16,
             "copied": 0,
             "withheld": {
-                name: {"value": None, "hits": 0, "texts": 0} for name in ("withheld", "others")
+                name: nothing("no text for such a profile") | {"hits": 0, "texts": 0}
+                for name in ("withheld", "others")
             },
             "exact_match": missing | {"hits": 0, "p_value": None},
             "accuracy": dict.fromkeys(TRAITS, missing),
@@ -316,8 +321,10 @@ def texts(method: str, *, signal: float) -> dict[str, Any]:
         "profiles": 16,
         "copied": 3 if strong else 0,
         "withheld": {
-            "withheld": {"value": 0.25, "hits": 4, "texts": 16},
-            "others": {"value": 0.125, "hits": 6, "texts": 48},
+            "withheld": estimate(0.25, half=0.2, n=16, interval=bootstrap)
+            | {"hits": 4, "texts": 16},
+            "others": estimate(0.125, half=0.1, n=48, interval=bootstrap)
+            | {"hits": 6, "texts": 48},
         },
         "exact_match": match | {"hits": 18 if strong else 3, "p_value": 0.0001 if strong else 0.3},
         "accuracy": {t: estimate(accuracy, half=0.06, n=64, interval=bootstrap) for t in TRAITS},

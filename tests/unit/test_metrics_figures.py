@@ -19,6 +19,7 @@ from mimic.metrics.questionnaire import acquiescence, order_asymmetry, questionn
 from mimic.metrics.resampling import Resampling
 from mimic.metrics.study import judge_check, learning_checks, mass_checks
 from mimic.metrics.texts import load_probabilities, text_exact_match, text_figures
+from mimic.metrics.withheld import withheld_texts
 from mimic.traits import TRAITS, Profile, balanced_profiles, withheld_profiles
 
 FAST = Resampling(draws=200, permutations=999, seed=1)
@@ -53,6 +54,37 @@ def test_profiles_that_are_withheld_have_a_figure_of_their_own() -> None:
     # One of the eight has low targets alone, as low scores fit.
     assert counts == {"withheld": (8, 12 * lowest()), "others": (24, 12 * 24)}
     assert found["others"]["low"] > 0.8 > found["withheld"]["high"]
+
+
+def uneven(levels: np.ndarray, keys: np.ndarray, size: tuple[int, int, int]) -> np.ndarray:
+    """Four kinds of items that each profile answers otherwise, in turn: scores don't depend on how
+    many there are."""
+    effects = np.random.default_rng(3).normal(0, 0.6, (size[0], 1, 5, 4))
+    of_items = np.tile(effects, size[2] // 20).reshape(size[0], 1, size[2])
+    return 3 + keys * np.clip(0.5 * levels + of_items, -2, 2)
+
+
+def at_another_cut(answers: Answers) -> dict[str, Any]:
+    cuts = {"norms": np.full(5, 3.2), **CUTS}
+    found = questionnaire_figures(answers, None, cuts=cuts, resampling=FAST)
+    other: dict[str, Any] = found["other_cuts"]["3.0, as published"]
+    return other
+
+
+def test_another_cut_has_the_interval_that_it_has_as_the_primary_one() -> None:
+    answers = answers_of(noisy(strength=0.3, sd=0.8, seed=1))
+    found = at_another_cut(answers)
+    assert found == figures(answers)["exact_match"] == at_another_cut(answers)
+    assert found["interval"] == "crossed bootstrap"
+    assert found["low"] < found["value"] < found["high"]
+    assert found["value"] == pytest.approx(found["hits"] / found["cells"])
+    few, many = (at_another_cut(answers_of(uneven, per_trait=n)) for n in (4, 16))
+    assert few["hits"] == many["hits"]
+    assert few["high"] - few["low"] > 1.5 * (many["high"] - many["low"])
+    assert at_another_cut(answers_of(follows(2)))["interval"] == "wilson of 16 profiles"
+    one_form = at_another_cut(answers_of(at_random(1), per_trait=2, wordings=1))
+    assert one_form["low"] is None
+    assert "can vary" in one_form["reason"]
 
 
 def lowest() -> int:
@@ -287,6 +319,37 @@ def test_intervals_of_texts_by_how_many_there_are() -> None:
     assert one_each["exact_match"]["interval"] == "wilson"
     assert one_each["exact_match"]["n"] == 16
     assert one_each["mean_auc"]["low"] is None
+
+
+def test_texts_for_withheld_profiles_have_intervals_from_the_draws_of_all() -> None:
+    texts = texts_of(samples=4, profiles=32)
+    texts.loc[::3, "openness"] = 0.5
+    texts.loc[:9, "copied"] = 1
+    found = withheld_texts(texts, FAST)
+    assert found == withheld_texts(texts, FAST)
+    whole = text_figures(texts, FAST)["exact_match"]
+    for part in found.values():
+        assert part["interval"] == "text bootstrap"
+        assert part["low"] < part["value"] < part["high"]
+        assert part["value"] == pytest.approx(part["hits"] / part["texts"])
+        assert part["n"] == part["texts"]
+        # Fewer texts than all.
+        assert part["high"] - part["low"] > whole["high"] - whole["low"]
+    assert sum(part["hits"] for part in found.values()) == whole["hits"]
+    widths = {name: part["high"] - part["low"] for name, part in found.items()}
+    assert widths["withheld"] > widths["others"]
+
+
+def test_parts_of_the_texts_that_have_none_or_one_each() -> None:
+    texts = texts_of(samples=1, profiles=32)
+    assert "one text for each" in withheld_texts(texts, FAST)["withheld"]["reason"]
+    one_each = withheld_texts(texts.query("situation == 'trip'"), FAST)["others"]
+    assert (one_each["interval"], one_each["n"]) == ("wilson", 24)
+    aimed_at = ~texts["profile"].isin([str(profile) for profile in withheld_profiles()])
+    without = withheld_texts(texts[aimed_at], FAST)["withheld"]
+    assert (without["value"], without["reason"]) == (None, "no text for such a profile")
+    copies = withheld_texts(texts.assign(copied=1), FAST)
+    assert {(part["value"], part["texts"]) for part in copies.values()} == {(None, 0)}
 
 
 def test_cells_left_with_one_text_are_noted() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -35,8 +36,9 @@ def measured(
     profiles: tuple[Profile, ...] = balanced_profiles(16),
     norms: float = 3.0,
     lone_clusters: bool = False,
+    per_trait: int = 4,
 ) -> dict[str, Any]:
-    """Four items of each trait in three formats, each item a cluster of its own."""
+    """Four items of each trait, or so many, in three formats, each item a cluster of its own."""
     rows = [
         {
             "profile": str(profile),
@@ -52,7 +54,7 @@ def measured(
         for profile in profiles
         for form in ("s1", "s2", "s3")
         for trait, high in zip(TRAITS, profile.levels, strict=True)
-        for n in range(4)
+        for n in range(per_trait)
     ]
     path = folder / "generated.parquet"
     pd.DataFrame(rows).to_parquet(path)
@@ -68,10 +70,10 @@ def test_a_perfect_respondent_is_inverted_by_the_released_code(tmp_path: Path) -
     released, corrected = (found["protocols"][name] for name in ("released", "corrected"))
     assert corrected["exact_match"]["hits"] == corrected["exact_match"]["cells"] == 48
     assert corrected["exact_match"]["p_value"] == 1 / 1000
-    assert corrected["mean_auc"] == 1
+    assert corrected["mean_auc"]["value"] == 1
     assert released["exact_match"]["value"] == 0
     assert released["exact_match"]["p_value"] == 1
-    assert released["auc"] == dict.fromkeys(TRAITS, 0)
+    assert {area["value"] for area in released["auc"].values()} == {0}
     # At 0 and 1 the draws say nothing: profiles are the trials.
     assert corrected["exact_match"]["interval"] == "wilson of 16 profiles"
 
@@ -87,17 +89,18 @@ def test_a_constant_respondent_gets_the_constant_share_and_no_evidence(
         # Balanced keying: every trait at 3, which is high; the all-high profile is one of the four.
         assert figures["exact_match"]["value"] == pytest.approx(1 / 4)
         assert figures["exact_match"]["p_value"] == 1
-        assert figures["mean_auc"] == 0.5
+        assert figures["mean_auc"]["value"] == 0.5
 
 
 def test_nothing_parsed_is_low_when_released_and_undecided_when_corrected(tmp_path: Path) -> None:
     found = measured(tmp_path, lambda level, keying: 0)
     assert found["unparsed"] == {"no option": 16 * 3 * 20}
     released, corrected = (found["protocols"][name] for name in ("released", "corrected"))
-    assert released["mean_auc"] == 0.5
+    assert released["mean_auc"]["value"] == 0.5
     assert corrected["exact_match"]["value"] == 0
     assert corrected["undecided"] == 1
-    assert corrected["mean_auc"] is None
+    assert corrected["mean_auc"]["value"] is None
+    assert "could be read" in corrected["auc"]["openness"]["reason"]
 
 
 def test_corrected_has_the_norms_cut_too_and_released_has_not(tmp_path: Path) -> None:
@@ -118,21 +121,61 @@ def test_corrected_has_the_norms_cut_too_and_released_has_not(tmp_path: Path) ->
     assert at_norms["accuracy"]["openness"]["value"] == pytest.approx(0.5)
 
 
+def unsure(seed: int) -> Respondent:
+    generator = np.random.default_rng(seed)
+    return lambda level, keying: int(
+        np.clip(round(3 - level * keying + generator.normal(0, 1.8)), 1, 5)
+    )
+
+
+def uneven(per_trait: int) -> Respondent:
+    """Four kinds of items that each profile answers otherwise, in turn: scores don't depend on how
+    many there are."""
+    effects = np.random.default_rng(3).normal(0, 1.5, (16, 5, 4))
+    calls = itertools.count()
+
+    def answer(level: int, keying: int) -> int:
+        cell, place = divmod(next(calls), 5 * per_trait)
+        trait, item = divmod(place, per_trait)
+        like_me = 0.8 * level + effects[cell // 3, trait, item % 4]
+        return int(np.clip(round(3 - like_me * keying), 1, 5))
+
+    return answer
+
+
+def test_areas_have_intervals_over_item_clusters(tmp_path: Path) -> None:
+    few, again, many = (measured(tmp_path, uneven(n), per_trait=n) for n in (4, 4, 16))
+    assert few == again
+    for found in (few, many):
+        released, corrected = (found["protocols"][name] for name in ("released", "corrected"))
+        for name in ("mean_auc", *TRAITS):
+            own, inverted = (
+                figures["mean_auc"] if name == "mean_auc" else figures["auc"][name]
+                for figures in (corrected, released)
+            )
+            assert own["interval"] in ("crossed bootstrap", "wilson of 16 profiles")
+            assert own["n"] == 16
+            assert 0 <= own["low"] <= own["value"] <= own["high"] <= 1
+            # The same answers in the other direction.
+            assert inverted["value"] == pytest.approx(1 - own["value"])
+            assert inverted["low"] == pytest.approx(1 - own["high"])
+    of_few, of_many = (found["protocols"]["corrected"]["mean_auc"] for found in (few, many))
+    assert of_few["value"] == pytest.approx(of_many["value"])
+    assert of_few["high"] - of_few["low"] > 1.5 * (of_many["high"] - of_many["low"])
+
+
 def test_intervals_let_item_clusters_vary(tmp_path: Path) -> None:
-    generator = np.random.default_rng(3)
-
-    def unsure(level: int, keying: int) -> int:
-        return int(np.clip(round(3 - level * keying + generator.normal(0, 1.8)), 1, 5))
-
-    found = measured(tmp_path, unsure)
+    found = measured(tmp_path, unsure(3))
     assert found["notes"][0] == "format s1 has one instruction wording, which cannot vary"
     match = found["protocols"]["corrected"]["exact_match"]
     assert match["interval"] == "crossed bootstrap"
     assert match["low"] < match["value"] < match["high"]
     assert match["p_value"] < 0.05
-    fixed = measured(tmp_path, unsure, lone_clusters=True)["protocols"]["corrected"]["exact_match"]
-    assert fixed["low"] is None
-    assert "can vary" in fixed["reason"]
+    fixed = measured(tmp_path, unsure(3), lone_clusters=True)["protocols"]["corrected"]
+    for one in (fixed["exact_match"], fixed["mean_auc"]):
+        assert one["value"] is not None
+        assert one["low"] is None
+        assert "can vary" in one["reason"]
 
 
 @pytest.mark.parametrize("protocol", ["released", "corrected"])

@@ -34,7 +34,8 @@ def test_protocols_stand_side_by_side() -> None:
     dpo = row_of(table, "tiny-dpo-s1")
     assert texts(dpo)[1:-1] == ["61.2 %", "30.6 %", "0.0 %", "75.0 %", "66.7 %", "92.5 %"]
     assert dpo[-1].text == "no option 12; no lead-in 6"
-    assert details(dpo[1]) == ["p = 0.0001"]
+    assert details(dpo[1]) == ["[58.7, 63.7]", "p = 0.0001"]
+    assert details(dpo[2]) == ["[26.6, 34.6]", "p = 0.23"]
     assert details(dpo[4]) == ["[55.0, 95.0]", "p = 0.0417", "9 of 12", "5.0 % undecided"]
     for words in ("inverted direction", "our instruments", "in kind only", "never mixed"):
         assert words in table.caption
@@ -62,11 +63,13 @@ def test_accuracy_of_each_protocol_by_trait() -> None:
     table = tables_protocols.accuracy(example_study(), "none")
     released = row_of(table, "tiny-dpo-s1", "released, cut: 3.0, as published")
     assert texts(released)[2:] == [*["27.1 %"] * 5, "0.27"]
-    assert details(released[2]) == ["AUC 0.27"]
+    assert details(released[2]) == ["AUC 0.27 [0.17, 0.37]"]
+    assert details(released[-1]) == ["[0.17, 0.37]"]
     assert note_of(table, released[2]).startswith("No interval: neither item clusters")
     corrected = row_of(table, "tiny-dpo-s1", "corrected, cut: 3.0, as published")
     assert texts(corrected)[2:] == [*["72.9 %"] * 5, "–"]
     assert details(corrected[2]) == ["no AUC"]
+    assert note_of(table, corrected[-1]) == "No answer could be read."
     norms = row_of(table, "tiny-dpo-s1", "corrected, cut: norms of the original form")
     assert texts(norms)[2] == "60.0 %"
     assert len(table.rows) == 4 * 3
@@ -121,7 +124,7 @@ def test_sensitivity_holds_every_choice() -> None:
     ]
     dpo = row_of(table, "tiny-dpo-s1", "none")
     assert texts(dpo)[2:] == ["61.2 %", "30.6 %", "55.1 %", "–", "61.2 %"]
-    assert details(dpo[3]) == ["p = 0.23"]
+    assert details(dpo[3]) == ["[26.6, 34.6]", "p = 0.23"]
     assert details(dpo[4]) == ["AUC 0.61"]
     assert note_of(table, dpo[5]) == "Openness has no minus-keyed item."
     assert details(dpo[6]) == ["no AUC", "4.2 % left out"]
@@ -177,6 +180,7 @@ def test_withheld_profiles_stand_beside_the_others() -> None:
     assert texts(row_of(table, "tiny-sft-s1"))[1:3] == ["no", "none"]
     row = row_of(table, "tiny-dpo-s1", "yes", "texts")
     assert texts(row)[3:] == ["25.0 %", "12.5 %"]
+    assert [details(cell) for cell in row[3:]] == [["[5.0, 45.0]"], ["[2.5, 22.5]"]]
     empty = row_of(table, "tiny-orpo-s1", "yes", "texts")
     assert note_of(table, empty[3]) == "No text for such a profile."
 

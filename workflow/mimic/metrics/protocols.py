@@ -15,8 +15,9 @@ from mimic.metrics.baselines import constant_share
 from mimic.metrics.resampling import Resampling
 from mimic.questionnaire.protocols import decisions, item_scores, protocol_figures, trait_scores
 from mimic.stats.bootstrap import Draws, Form, Item, crossed_draws
-from mimic.stats.crossed import crossed_share
+from mimic.stats.crossed import CROSSED, crossed_share
 from mimic.stats.fidelity import auc
+from mimic.stats.intervals import undefined
 from mimic.stats.permutation import permutation_p
 from mimic.traits import TRAITS, Profile, design_matrix
 
@@ -156,12 +157,14 @@ def _figures(
     found = protocol_figures(
         y, asked.item_traits, asked.targets, cut=cuts[PUBLISHED_CUT], protocol=protocol
     )
-    areas = _areas(scores, asked.targets)
+    areas, drawn_areas = (_areas(one, asked.targets) for one in (scores[None], of_draws))
     return {
         **at_cuts.pop(PUBLISHED_CUT),
         "other_cuts": at_cuts,
-        "auc": dict(zip(TRAITS, areas, strict=True)),
-        "mean_auc": None if None in areas else float(np.mean(np.array(areas, dtype=float))),
+        "auc": {
+            trait: _area(areas[0, t], drawn_areas[:, t], asked) for t, trait in enumerate(TRAITS)
+        },
+        "mean_auc": _area(areas[0].mean(), drawn_areas.mean(axis=1), asked),
         "parsed": found.parsed,
         "undecided": found.undecided,
     }
@@ -215,12 +218,30 @@ def _drawn_scores(y: np.ndarray, asked: _Asked, protocol: Generated) -> np.ndarr
     return np.round(np.stack(columns, axis=-1), 9)
 
 
-def _areas(scores: np.ndarray, targets: np.ndarray) -> list[float | None]:
-    """AUC of each trait, scores averaged over the formats that have one; None where none has."""
-    counted = np.ma.masked_invalid(scores).mean(axis=1)
-    areas: list[float | None] = []
-    for trait in range(len(TRAITS)):
-        column = np.ma.filled(counted[:, trait], math.nan)
-        area = auc(np.round(column, 9)[None], targets[:, trait])[0]
-        areas.append(float(area) if math.isfinite(area) else None)
-    return areas
+def _areas(scores: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """AUC of each trait, scores averaged over the formats that have one.
+
+    Parameters
+    ----------
+    scores
+        Shape (draws, profiles, forms, 5).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (draws, 5); NaN where a profile has no score in any format.
+    """
+    counted = np.ma.filled(np.ma.masked_invalid(scores).mean(axis=2), math.nan)
+    averaged = np.round(counted, 9)
+    return np.stack([auc(averaged[:, :, t], targets[:, t]) for t in range(len(TRAITS))], axis=1)
+
+
+def _area(value: float, in_draws: np.ndarray, asked: _Asked) -> dict[str, Any]:
+    """An AUC with its interval."""
+    profiles = len(asked.targets)
+    if not math.isfinite(value):
+        reason = "no answer of a profile to a trait’s items could be read"
+        return undefined(interval=CROSSED, n=profiles, reason=reason).as_dict()
+    return crossed_share(
+        value, in_draws, draws=asked.draws, n=profiles, profiles=profiles
+    ).as_dict()

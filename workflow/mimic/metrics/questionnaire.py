@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,9 @@ def questionnaire_figures(
         "cut": primary,
         **_fidelity(answers, draws, cuts[primary], resampling, unit=unit),
         "withheld": withheld_answers(answers, draws, cut=cuts[primary]) if is_told else None,
-        "other_cuts": {name: _at_cut(answers, cuts[name], resampling) for name in others},
+        "other_cuts": {
+            name: _at_cut(answers, draws, cuts[name], resampling, unit=unit) for name in others
+        },
         "stability": stability_figures(answers, base, draws),
         "published_stability": published_figures(answers, base),
         "sensitivity": sensitivity_figures(answers, cut=cuts[primary]),
@@ -120,15 +123,48 @@ def order_asymmetry(answers: Answers) -> float | None:
     return float(np.mean(differences)) if differences else None
 
 
-def _at_cut(answers: Answers, cut: np.ndarray, resampling: Resampling) -> dict[str, Any]:
-    """Exact match at another cut, without an interval."""
+def _at_cut(
+    answers: Answers, draws: Draws, cut: np.ndarray, resampling: Resampling, *, unit: str
+) -> dict[str, Any]:
+    """Exact match at another cut."""
+    drawn = answer_fidelity(
+        answers.y,
+        answers.item_traits,
+        answers.targets,
+        cut=cut,
+        item_weights=draws.items,
+        form_weights=draws.forms,
+    )
+    cells = len(answers.profiles) * len(answers.forms)
+    found = _proportion(
+        exact_match(answers, cut=cut), drawn.exact_match, cells, answers, draws, unit=unit
+    )
+    return found.as_dict() | _matches(answers, cut, resampling)
+
+
+def _matches(answers: Answers, cut: np.ndarray, resampling: Resampling) -> dict[str, Any]:
+    """Cells whose five decisions all fit, of how many, and the p-value of their share."""
     counts = match_counts([answers], cut=cut)
     p_value = permutation_p(counts, permutations=resampling.permutations, seed=resampling.seed)
-    return {
-        "value": exact_match(answers, cut=cut),
-        "hits": int(np.trace(counts)),
-        "p_value": p_value,
-    }
+    cells = len(answers.profiles) * len(answers.forms)
+    return {"hits": int(np.trace(counts)), "cells": cells, "p_value": p_value}
+
+
+def _estimate(
+    value: float, of_draws: np.ndarray, n: int, answers: Answers, draws: Draws, *, unit: str
+) -> Estimate:
+    found = crossed_share(value, of_draws, draws=draws, n=n, profiles=len(answers.profiles))
+    # Wilson's trials, where the draws say nothing.
+    return dataclasses.replace(found, interval=found.interval.replace("profiles", unit))
+
+
+def _proportion(
+    value: float, of_draws: np.ndarray, n: int, answers: Answers, draws: Draws, *, unit: str
+) -> Estimate:
+    # With one form the cells are as independent as profiles are: the only use of Wilson here.
+    if len(answers.forms) == 1:
+        return wilson(hits=round(value * n), n=n)
+    return _estimate(value, of_draws, n, answers, draws, unit=unit)
 
 
 def _match_counts(answers: Answers, cut: np.ndarray) -> np.ndarray:
@@ -151,22 +187,10 @@ def _fidelity(
         item_weights=draws.items,
         form_weights=draws.forms,
     )
-    profiles, forms = len(answers.profiles), len(answers.forms)
-    cells = profiles * forms
-
-    def estimate(value: float, of_draws: np.ndarray, n: int) -> Estimate:
-        found = crossed_share(value, of_draws, draws=draws, n=n, profiles=profiles)
-        # Wilson's trials, where the draws say nothing.
-        return dataclasses.replace(found, interval=found.interval.replace("profiles", unit))
-
-    def proportion(value: float, of_draws: np.ndarray, n: int) -> Estimate:
-        # With one form the cells are as independent as profiles are: the only use of Wilson here.
-        if forms == 1:
-            return wilson(hits=round(value * n), n=n)
-        return estimate(value, of_draws, n)
-
-    counts = match_counts([answers], cut=cut)
-    p_value = permutation_p(counts, permutations=resampling.permutations, seed=resampling.seed)
+    profiles = len(answers.profiles)
+    cells = profiles * len(answers.forms)
+    estimate = partial(_estimate, answers=answers, draws=draws, unit=unit)
+    proportion = partial(_proportion, answers=answers, draws=draws, unit=unit)
     exact = proportion(point.exact_match[0], drawn.exact_match, cells)
     averaged = proportion(point.exact_match_averaged[0], drawn.exact_match_averaged, profiles)
     accuracy = {
@@ -179,10 +203,9 @@ def _fidelity(
     }
     mean_accuracy = estimate(point.accuracy[0].mean(), drawn.accuracy.mean(axis=1), cells)
     mean_area = estimate(point.auc[0].mean(), drawn.auc.mean(axis=1), profiles)
-    hits = int(np.trace(counts))
     hits_averaged = round(point.exact_match_averaged[0] * profiles)
     return {
-        "exact_match": exact.as_dict() | {"hits": hits, "cells": cells, "p_value": p_value},
+        "exact_match": exact.as_dict() | _matches(answers, cut, resampling),
         "exact_match_averaged": averaged.as_dict() | {"hits": hits_averaged},
         "accuracy": {trait: figure.as_dict() for trait, figure in accuracy.items()},
         "mean_accuracy": mean_accuracy.as_dict(),

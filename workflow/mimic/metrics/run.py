@@ -113,7 +113,7 @@ def main(job: Job) -> None:
         },
         "texts": text_figures(texts, resampling)
         | {
-            "withheld": withheld_texts(texts),
+            "withheld": withheld_texts(texts, resampling),
             "against_base": None if is_base else text_contrast(texts, base_texts, resampling),
         },
         "baselines": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +87,7 @@ def uncopied_hits(texts: pd.DataFrame) -> pd.DataFrame:
     One row for each profile that has such a text, by name.
     """
     kept = texts[texts["copied"] == 0]
-    fits = ((kept[list(TRAITS)].to_numpy() >= 0.5) == text_targets(kept)).all(axis=1)
-    by_profile = pd.Series(fits, index=kept.index).groupby(kept["profile"])
+    by_profile = pd.Series(text_fits(kept), index=kept.index).groupby(kept["profile"])
     return pd.DataFrame({"hits": by_profile.sum(), "texts": by_profile.size()})
 
 
@@ -115,33 +115,9 @@ def _figures(texts: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:
         }
     targets = text_targets(texts)
     probabilities = texts[list(TRAITS)].to_numpy(dtype=np.float64)
-    cells = list(zip(texts["profile"], texts["situation"], strict=True))
-    weights = resample_within(
-        texts["id"].tolist(),
-        cells,
-        draws=resampling.draws,
-        generator=np.random.default_rng(resampling.seed),
-    )
     point = text_fidelity(probabilities, targets)
-    drawn = text_fidelity(probabilities, targets, weights=weights)
-    one_each = n == texts["profile"].nunique()
-    no_repeats = len(set(cells)) == n
-
-    def estimate(value: float, of_draws: np.ndarray) -> Estimate:
-        if not np.isfinite(value):
-            return undefined(interval=TEXTS, n=n, reason="high or low targets are missing")
-        if no_repeats:
-            reason = "one text for each profile and situation: resampling cannot vary it"
-            return Estimate(
-                value=float(value), low=None, high=None, interval=TEXTS, n=n, reason=reason
-            )
-        return text_share(value, of_draws, n=n)
-
-    def proportion(value: float, of_draws: np.ndarray) -> Estimate:
-        if one_each:
-            return wilson(hits=round(value * n), n=n)
-        return estimate(value, of_draws)
-
+    drawn = text_fidelity(probabilities, targets, weights=text_weights(texts, resampling))
+    estimate, proportion = partial(_estimate, texts), partial(text_proportion, texts)
     counts = match_counts(texts)
     p_value = permutation_p(counts, permutations=resampling.permutations, seed=resampling.seed)
     exact = proportion(point.exact_match[0], drawn.exact_match)
@@ -156,8 +132,50 @@ def _figures(texts: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:
         "mean_accuracy": estimate(point.accuracy[0].mean(), drawn.accuracy.mean(axis=1)).as_dict(),
         "auc": {trait: figure.as_dict() for trait, figure in areas.items()},
         "mean_auc": estimate(point.auc[0].mean(), drawn.auc.mean(axis=1)).as_dict(),
-        "notes": _lone_cells(cells),
+        "notes": _lone_cells(_cells(texts)),
     }
+
+
+def text_weights(texts: pd.DataFrame, resampling: Resampling) -> np.ndarray:
+    """Weights of texts that are resampled within profile × situation, shape (draws, texts)."""
+    return resample_within(
+        texts["id"].tolist(),
+        _cells(texts),
+        draws=resampling.draws,
+        generator=np.random.default_rng(resampling.seed),
+    )
+
+
+def text_proportion(texts: pd.DataFrame, value: float, of_draws: np.ndarray) -> Estimate:
+    """A share of texts with its interval, which is Wilson's where each profile has one text.
+
+    Parameters
+    ----------
+    texts
+        What it is a share of.
+    value
+        The share.
+    of_draws
+        The share in each row of `text_weights`, shape (draws,).
+    """
+    if len(texts) == texts["profile"].nunique():
+        return wilson(hits=round(value * len(texts)), n=len(texts))
+    return _estimate(texts, value, of_draws)
+
+
+def _estimate(texts: pd.DataFrame, value: float, of_draws: np.ndarray) -> Estimate:
+    n = len(texts)
+    if not np.isfinite(value):
+        return undefined(interval=TEXTS, n=n, reason="high or low targets are missing")
+    if len(set(_cells(texts))) == n:
+        reason = "one text for each profile and situation: resampling cannot vary it"
+        return Estimate(value=float(value), low=None, high=None, interval=TEXTS, n=n, reason=reason)
+    return text_share(value, of_draws, n=n)
+
+
+def _cells(texts: pd.DataFrame) -> list[tuple[str, str]]:
+    """Profile and situation of each text."""
+    return list(zip(texts["profile"], texts["situation"], strict=True))
 
 
 def _lone_cells(cells: list[tuple[str, str]]) -> list[str]:
@@ -169,6 +187,12 @@ def _lone_cells(cells: list[tuple[str, str]]) -> list[str]:
     return [
         f"{lone} of {len(counts)} cells of profile and situation have one text, which cannot vary"
     ]
+
+
+def text_fits(texts: pd.DataFrame) -> np.ndarray:
+    """Whether all five decisions of a text fit its target, shape (texts,)."""
+    decided = texts[list(TRAITS)].to_numpy() >= 0.5
+    return np.asarray((decided == text_targets(texts)).all(axis=1))
 
 
 def text_targets(texts: pd.DataFrame) -> np.ndarray:

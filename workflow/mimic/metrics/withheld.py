@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 
 from mimic.metrics.answers import Answers
-from mimic.metrics.texts import uncopied_hits
+from mimic.metrics.resampling import Resampling
+from mimic.metrics.texts import text_fits, text_proportion, text_weights
 from mimic.stats.bootstrap import Draws
 from mimic.stats.crossed import CROSSED, crossed_share
 from mimic.stats.fidelity import answer_fidelity
-from mimic.stats.intervals import undefined
+from mimic.stats.intervals import TEXTS, undefined
 from mimic.traits import withheld_profiles
 
 PARTS = ("withheld", "others")
@@ -56,18 +57,32 @@ def withheld_answers(answers: Answers, draws: Draws, *, cut: np.ndarray) -> dict
     return found
 
 
-def withheld_texts(texts: pd.DataFrame) -> dict[str, Any]:
-    """Exact match of uncopied texts on each part of the profiles, without an interval.
+def withheld_texts(texts: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:
+    """Exact match of uncopied texts on each part of the profiles, with its interval.
+
+    Parameters
+    ----------
+    texts
+        What `mimic.metrics.texts.load_probabilities` gave.
+    resampling
+        Draws and seed, which give the draws of all texts together.
 
     Returns
     -------
     dict
-        By `PARTS`: ``hits``, ``texts``, and ``value``, None where there is no such text.
+        By `PARTS`: an estimate with ``hits`` and ``texts``.
     """
-    hits = uncopied_hits(texts)
-    withheld = hits.index.isin([str(profile) for profile in withheld_profiles()])
+    kept = texts[texts["copied"] == 0].reset_index(drop=True)
+    fits, weights = text_fits(kept), text_weights(kept, resampling)
+    withheld = kept["profile"].isin([str(profile) for profile in withheld_profiles()]).to_numpy()
     found = {}
     for name, own in zip(PARTS, (withheld, ~withheld), strict=True):
-        fits, count = int(hits["hits"][own].sum()), int(hits["texts"][own].sum())
-        found[name] = {"value": fits / count if count else None, "hits": fits, "texts": count}
+        count = int(own.sum())
+        if not count:
+            nothing = undefined(interval=TEXTS, n=0, reason="no text for such a profile")
+            found[name] = nothing.as_dict() | {"hits": 0, "texts": 0}
+            continue
+        drawn = weights[:, own] @ fits[own] / weights[:, own].sum(axis=1)
+        estimate = text_proportion(kept[own], float(fits[own].mean()), drawn)
+        found[name] = estimate.as_dict() | {"hits": int(fits[own].sum()), "texts": count}
     return found

@@ -33,7 +33,7 @@ def sensitivity(study: dict[str, Any]) -> Table:
         "Sensitivity: exact match with another cut or with scores made otherwise, at the primary "
         "cut where no other is named. The p-values at cuts other than the primary one stand "
         "outside of the correction. “Agreement taken out” subtracts each answerer’s "
-        "agreement with items whatever they say.",
+        "agreement with items whatever they say. In brackets: 95 % intervals.",
         ["Run", "Context", *_headings(names), *_SCORINGS.values()],
     )
     for run in study["runs"]:
@@ -126,7 +126,7 @@ def withheld(study: dict[str, Any]) -> Table:
     table = Table(
         "Eight of the 32 profiles are never targets in DPO and ORPO, so that a run can be asked "
         "for what no pair of its training aimed at. SFT and runs of a published split see all. In "
-        "brackets: 95 % intervals of answers.",
+        "brackets: 95 % intervals.",
         [
             "Run",
             "Withheld in training",
@@ -142,10 +142,7 @@ def withheld(study: dict[str, Any]) -> Table:
                 part = run["questionnaire"][context]["withheld"]
                 cells = [table.share(part[name]) for name in _PARTS]
                 table.rows.append([*first, Cell(context_name(study, context)), *cells])
-        cells = [
-            table.part(run["texts"]["withheld"][name]["value"], reason="no text for such a profile")
-            for name in _PARTS
-        ]
+        cells = [table.share(run["texts"]["withheld"][name]) for name in _PARTS]
         table.rows.append([*first, Cell("texts"), *cells])
     return table
 
@@ -206,7 +203,7 @@ def at_cuts(part: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def _at_cut(table: Table, match: dict[str, Any] | None) -> Cell:
     if match is None:
         return table.missing("not scored at this cut")
-    return table.part(match["value"], p_value(match["p_value"]), reason="no value at this cut")
+    return table.share(match, p_value(match["p_value"]))
 
 
 def _scored(table: Table, figures: dict[str, Any]) -> Cell:

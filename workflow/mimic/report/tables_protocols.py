@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from mimic.report.facts import context_words, no_likelihood, target_contexts
-from mimic.report.numbers import Cell, Table, number, p_value, percent
+from mimic.report.numbers import Cell, Table, interval, number, p_value, percent
 from mimic.report.tables_answers import at_cuts, cuts_of
 from mimic.traits import TRAITS
 
@@ -33,7 +33,8 @@ def protocols(study: dict[str, Any], context: str) -> Table:
         "which is in the inverted direction: whoever answers just as its targets say gets 0 % "
         "there. It runs on our instruments and in our wording, so that its figures are comparable "
         f"with the published ones in kind only. {_chance(asked)} Columns rest on different answers "
-        "and are never mixed. In brackets: 95 % intervals over item clusters.",
+        "and are never mixed. In brackets: 95 % intervals, of answers in words over item clusters, "
+        "by likelihood over item clusters and instruction wordings.",
         [
             "Run",
             *(f"likelihood, cut: {name}" for name in cuts),
@@ -66,7 +67,7 @@ def accuracy(study: dict[str, Any], context: str) -> Table:
     table = Table(
         f"Accuracy by trait of answers in words, {context_words(study, context)}, and below it "
         "the AUC, which has no cut; a trait without a decision never fits. Under “released” the "
-        "direction of the AUC is inverted too.",
+        "direction of the AUC is inverted too. In brackets: 95 % intervals over item clusters.",
         ["Run", "Protocol and cut", *TRAITS, "Mean AUC"],
     )
     for run in study["runs"]:
@@ -79,7 +80,7 @@ def accuracy(study: dict[str, Any], context: str) -> Table:
                     Cell(run["run"]),
                     Cell(f"{protocol}, cut: {cut}"),
                     *(table.share(at_cut[trait], _area(found["auc"][trait])) for trait in TRAITS),
-                    table.value(found["mean_auc"], reason="a trait has no AUC"),
+                    table.plain(found["mean_auc"]),
                 ]
             )
     return table
@@ -91,12 +92,7 @@ def _likelihoods(table: Table, run: dict[str, Any], context: str, cuts: list[str
     if reason is not None:
         return [table.missing(reason)] * len(cuts)
     matches = at_cuts(run["questionnaire"][context])
-    return [
-        table.part(
-            matches[name]["value"], p_value(matches[name]["p_value"]), reason="no value at this cut"
-        )
-        for name in cuts
-    ]
+    return [table.share(matches[name], p_value(matches[name]["p_value"])) for name in cuts]
 
 
 def _columns(asked: dict[str, Any]) -> list[tuple[str, str]]:
@@ -139,8 +135,10 @@ def _matched(table: Table, asked: dict[str, Any], protocol: str, cut: str) -> Ce
     return table.share(match, *more)
 
 
-def _area(value: float | None) -> str:
-    return "no AUC" if value is None else f"AUC {number(value)}"
+def _area(area: dict[str, Any]) -> str:
+    if area["value"] is None:
+        return "no AUC"
+    return f"AUC {number(area['value'])} {interval(area)}".rstrip()
 
 
 def _reasons(unparsed: dict[str, int]) -> str:
