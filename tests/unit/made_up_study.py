@@ -12,6 +12,7 @@ from mimic.provenance.records import (
     circumstances_part,
     identity_part,
     joined_origins,
+    lasting_digest,
     make_record,
     read_record,
     utc,
@@ -53,8 +54,11 @@ def call_of(
     )
 
 
-def run(store: Store, call: Call, files: dict[str, str]) -> str:
-    """Do what the runner does for a job that writes `files`; returns the identity."""
+def run(store: Store, call: Call, files: dict[str, str], *, file_sha256: str = "0" * 64) -> str:
+    """Do what the runner does for a job that writes `files`; returns the identity.
+
+    `file_sha256` is that of the files of its code.
+    """
     began = utc(datetime.now(UTC))
     digests = {name: [sha256_file(p) for p in paths] for name, paths in call.inputs.items()}
     identity = identity_of(spec=call.spec, inputs=digests)
@@ -70,9 +74,9 @@ def run(store: Store, call: Call, files: dict[str, str]) -> str:
         def record(outputs: dict[str, str]) -> dict[str, Any]:
             part = identity_part(
                 rule=call.rule,
-                run=None,
+                run=call.run,
                 spec=call.spec,
-                files={name: {"file": "x.py", "sha256": "0" * 64} for name in call.spec["code"]},
+                files={name: {"file": "x.py", "sha256": file_sha256} for name in call.spec["code"]},
                 versions=VERSIONS,
                 inputs=digests,
                 outputs=outputs,
@@ -93,11 +97,13 @@ def run(store: Store, call: Call, files: dict[str, str]) -> str:
                 (out / name).write_text(text)
             store.seal(identity, out, record=record)
     store.link(identity, call.outputs)
+    kept = read_record(store.entry(identity) / RECORD)
     note = Note(
         identity=identity,
-        record=read_record(store.entry(identity) / RECORD)["sha256"]["identity"],
+        record=kept["sha256"]["identity"],
+        lasting=lasting_digest(kept["identity"]),
         rule=call.rule,
-        run=None,
+        run=call.run,
         hit=hit,
         linked=utc(datetime.now(UTC)),
         inputs={name: [str(p) for p in paths] for name, paths in call.inputs.items()},

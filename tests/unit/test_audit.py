@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace as replace_call
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from mimic import cli
 from mimic.files import read_json, write_json
 from mimic.provenance.audit import Audit, Misfit, study_of
 from mimic.provenance.notes import note_file
-from mimic.provenance.records import part_digest
+from mimic.provenance.records import part_digest, utc
 from mimic.provenance.store import RECORD, Store
 
 
@@ -154,6 +156,78 @@ def test_an_edited_record_with_mended_digests(
         audit(store)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda identity: identity.update(rule="other"),
+        lambda identity: identity.update(run="sft-s2"),
+        lambda identity: identity["seeds"].update(seed=2),
+        lambda identity: identity["origins"].update(models=[]),
+        lambda identity: identity["outputs"].update({"log.csv": "0" * 64}),
+    ],
+)
+def test_an_edited_record_that_passes_for_one_made_again(
+    store: Store, made: dict[str, str], change: Callable[[Any], None]
+) -> None:
+    def edit(record: Any) -> None:
+        change(record["identity"])
+        record["circumstances"]["ended"] = utc(datetime.now(UTC))
+
+    edit_record(store, made["finetune"], edit, mend=True)
+    with pytest.raises(Misfit, match="nor one of the same made again"):
+        audit(store)
+
+
+def test_a_note_of_a_former_version_vouches_for_its_own_record_alone(
+    store: Store, made: dict[str, str]
+) -> None:
+    place = note_file(ROOT, Path(ADAPTER))
+    former = {key: value for key, value in read_json(place).items() if key != "lasting"}
+    write_json(place, former)
+    audit(store)
+    shutil.rmtree(store.entry(made["finetune"]))
+    run(store, calls()["finetune"], FILES["finetune"])
+    write_json(place, former | {"record": "0" * 64})
+    with pytest.raises(Misfit, match=f"remove {ADAPTER} and run snakemake"):
+        audit(store)
+
+
+def test_a_record_of_a_time_to_come(store: Store, made: dict[str, str]) -> None:
+    def change(record: Any) -> None:
+        record["circumstances"]["ended"] = "9999-01-01T00:00:00.000000Z"
+
+    edit_record(store, made["finetune"], change, mend=True)
+    with pytest.raises(Misfit, match=r"made at 9999-01-01T00:00:00.000000Z, which is still to"):
+        audit(store)
+
+
+def test_comments_and_the_run_may_differ_where_the_same_was_made_again(
+    store: Store, made: dict[str, str]
+) -> None:
+    """Another run with the same identity made it again, after an edit of comments."""
+    call = call_of("pairs", ["results/pairs/a/manifest.json"], inputs={}, code={"mimic.a": "1"})
+    call = replace_call(call, run="a")
+    other = replace_call(call, run="b", outputs=[Path("results/pairs/b/manifest.json")])
+    identity = run(store, call, {"train.jsonl": "1"})
+    former = read_json(note_file(ROOT, call.outputs[0]))
+    shutil.rmtree(store.entry(identity))
+    assert run(store, other, {"train.jsonl": "1"}, file_sha256="1" * 64) == identity
+    write_json(note_file(ROOT, call.outputs[0]), former)
+    remarks = audit(store, str(call.outputs[0])).outputs[call.outputs[0]].remarks
+    assert "made again since it was linked, with the same bytes" in remarks
+
+
+def test_seeds_that_are_not_those_of_the_settings(store: Store, made: dict[str, str]) -> None:
+    edit_record(
+        store, made["finetune"], lambda r: r["identity"].update(seeds={"seed": 2}), mend=True
+    )
+    place = note_file(ROOT, Path(ADAPTER))
+    digest = read_json(store.entry(made["finetune"]) / RECORD)["sha256"]["identity"]
+    write_json(place, read_json(place) | {"record": digest})
+    with pytest.raises(Misfit, match="its seeds are not those of its settings"):
+        audit(store)
+
+
 def test_a_record_and_its_note_changed_together_do_not_give_the_identity(
     store: Store, made: dict[str, str]
 ) -> None:
@@ -173,9 +247,11 @@ def test_versions_that_do_not_give_the_environments_digest(
 ) -> None:
     def change(record: Any) -> None:
         record["identity"]["environment"]["versions"]["numpy"] = "9.9"
-        record["circumstances"]["ended"] = "9999-01-01T00:00:00.000000Z"
 
     edit_record(store, made["finetune"], change, mend=True)
+    place = note_file(ROOT, Path(ADAPTER))
+    digest = read_json(store.entry(made["finetune"]) / RECORD)["sha256"]["identity"]
+    write_json(place, read_json(place) | {"record": digest})
     with pytest.raises(Misfit, match="its versions don't give its environment's digest"):
         audit(store)
 
@@ -266,7 +342,6 @@ def test_the_command(
     [
         (["audit"], "name one result"),
         (["audit", METRICS, "--all"], "name one result"),
-        (["audit", "results/none.json"], "no such file"),
         (["audit", "corpus.csv"], "no study has this result"),
         (["audit", "/etc/hostname"], "not below this folder"),
     ],
@@ -280,6 +355,74 @@ def test_mistakes_are_told_in_words(
 ) -> None:
     assert cli.main(arguments) == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        (METRICS, f"{METRICS}: can't be read"),
+        ("results/none.json", "results/none.json: no such file; run snakemake"),
+        ("elsewhere/none.json", "elsewhere/none.json: no such file; run snakemake"),
+    ],
+)
+def test_a_missing_result_does_not_fit(
+    store: Store,
+    made: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    path: str,
+    words: str,
+) -> None:
+    Path(METRICS).unlink()
+    assert cli.main(["audit", path]) == 1
+    assert f"does not fit: {words}" in capsys.readouterr().out
+    assert cli.main(["audit", path, "--json"]) == 1
+    assert words in json.loads(capsys.readouterr().out)["misfit"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"output": "metrics/sft.json", "identity": 5}', "half"]
+)
+@pytest.mark.parametrize("of", [METRICS, ESSAYS])
+def test_a_broken_note_does_not_fit(
+    store: Store, made: dict[str, str], capsys: pytest.CaptureFixture[str], of: str, text: str
+) -> None:
+    place = note_file(ROOT, Path(of))
+    place.write_text(text)
+    assert cli.main(["audit", METRICS]) == 1
+    assert f"does not fit: {place}: not " in capsys.readouterr().out
+
+
+def test_a_note_with_a_value_of_another_type_does_not_fit(
+    store: Store, made: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = note_file(ROOT, Path(METRICS))
+    for wrong in ({"identity": 5}, {"linked": None}, {"inputs": ["a"]}, {"inputs": {"a": [1]}}):
+        write_json(place, read_json(place) | wrong)
+        assert cli.main(["audit", METRICS]) == 1
+        assert f"{place}: not a note" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("part", "key"),
+    [
+        *(("identity", key) for key in ("rule", "run", "settings", "seeds", "code", "inputs")),
+        *(("identity", key) for key in ("environment", "sources", "origins", "outputs")),
+        *(("circumstances", key) for key in ("started", "ended", "host", "git")),
+        ("environment", "versions"),
+    ],
+)
+def test_a_record_that_lacks_a_key_does_not_fit(
+    store: Store, made: dict[str, str], capsys: pytest.CaptureFixture[str], part: str, key: str
+) -> None:
+    def change(record: Any) -> None:
+        some = record["identity"]["environment"] if part == "environment" else record[part]
+        del some[key]
+
+    edit_record(store, made["finetune"], change, mend=True)
+    assert cli.main(["audit", METRICS]) == 1
+    said = capsys.readouterr().out
+    assert f"{made['finetune']}/record.json: not a record (" in said
+    assert f"{key} is missing" in said
 
 
 @pytest.fixture
@@ -351,8 +494,8 @@ def test_the_whole_study_with_a_misfit_writes_nothing(
     assert "does not fit: results/report/figures/a.svg" in capsys.readouterr().out
     assert not Path("results/audit.txt").exists()
     os.remove(REPORT)
-    assert cli.main(["audit", "--all"]) == 2
-    assert "the study has no report yet" in capsys.readouterr().err
+    assert cli.main(["audit", "--all"]) == 1
+    assert "the study has no report yet" in capsys.readouterr().out
 
 
 def test_whose_study(store: Store, made: dict[str, str]) -> None:

@@ -10,14 +10,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from mimic.files import canonical_json, read_json, sha256_file
 from mimic.provenance.fingerprint import module_bytes
-from mimic.provenance.notes import FOLDER, Note, read_note
-from mimic.provenance.records import read_record, recomputed_identity
+from mimic.provenance.notes import FOLDER, Note, all_notes, read_note
+from mimic.provenance.records import (
+    lasting_digest,
+    read_record,
+    recomputed_identity,
+    seeds_in,
+    utc,
+)
 from mimic.provenance.store import MANIFEST, RECORD, Store
+
+# Machines that share a store needn't have one clock.
+CLOCKS_DIFFER = timedelta(hours=1)
 
 
 class Misfit(ValueError):
@@ -114,9 +124,10 @@ class Audit:
         return sorted(found)
 
     def _check(self, path: Path) -> Output:
-        note = read_note(self.root, path)
+        note = self._note(path)
         if note is None:
-            raise Misfit(f"{path}: no note says where it comes from; run snakemake")
+            there = "no note says where it comes from" if path.is_file() else "no such file"
+            raise Misfit(f"{path}: {there}; run snakemake")
         record = self._record(path, note)
         identity = record["identity"]
         sha256 = self._sha256(path)
@@ -127,13 +138,25 @@ class Audit:
         self._check_inputs(path, note, identity)
         return Output(path, sha256, note, record, tuple(self._remarks(note, record)))
 
+    def _note(self, path: Path) -> Note | None:
+        try:
+            return read_note(self.root, path)
+        except ValueError as error:
+            raise Misfit(str(error)) from None
+
     def _record(self, path: Path, note: Note) -> Mapping[str, Any]:
         place = self.store.entry(note.identity) / RECORD
         record = self._read(path, note.identity)
         identity = record["identity"]
-        newer = record["circumstances"]["ended"] > note.linked
-        if record["sha256"]["identity"] != note.record and not newer:
-            raise Misfit(f"{path}: {place} is not the record that it was linked with")
+        ended = record["circumstances"]["ended"]
+        if ended > utc(datetime.now(UTC) + CLOCKS_DIFFER):
+            raise Misfit(
+                f"{path}: {place} says that it was made at {ended}, which is still to come"
+            )
+        if record["sha256"]["identity"] != note.record:
+            self._check_made_again(path, place, note, record)
+        if identity["seeds"] != seeds_in(identity["settings"]):
+            raise Misfit(f"{path}: {place}: its seeds are not those of its settings")
         if recomputed_identity(identity) != note.identity:
             raise Misfit(f"{path}: {place}: its contents don't give the identity {note.identity}")
         environment = identity["environment"]
@@ -145,6 +168,21 @@ class Audit:
                 raise Misfit(f"{path}: {self.store.entry(note.identity)}: {'; '.join(wrong)}")
             self._entries.add(note.identity)
         return record
+
+    def _check_made_again(
+        self, path: Path, place: Path, note: Note, record: Mapping[str, Any]
+    ) -> None:
+        """Check that a record differs only as the record of the same, made again, may."""
+        identity = record["identity"]
+        words = f"{path}: {place} is not the record that it was linked with"
+        if record["circumstances"]["ended"] <= note.linked:
+            raise Misfit(words)
+        runs = {other.run for _, other in all_notes(self.root) if other.identity == note.identity}
+        if lasting_digest(identity) != note.lasting or identity["run"] not in runs:
+            raise Misfit(
+                f"{words}, nor one of the same made again. If you trust what the store has, remove "
+                f"{path} and run snakemake, which links it anew"
+            )
 
     def _read(self, path: Path, identity: str) -> Mapping[str, Any]:
         if identity not in self._records:
@@ -185,7 +223,7 @@ class Audit:
         started = record["circumstances"]["started"]
         for paths in note.inputs.values():
             for source in map(Path, paths):
-                maker = read_note(self.root, source) if source.is_relative_to(self.root) else None
+                maker = self._note(source) if source.is_relative_to(self.root) else None
                 if maker is None:
                     continue
                 if self._read(source, maker.identity)["circumstances"]["ended"] > started:

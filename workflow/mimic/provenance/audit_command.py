@@ -31,10 +31,17 @@ def show_audit(path: Path, *, as_json: bool) -> bool:
     Raises
     ------
     ValueError
-        If the file is no output of a study.
+        If the file is there and is no output of a study.
     """
     output = _in_project(path)
-    audit = Audit(study_of(output), the_store())
+    try:
+        root = study_of(output)
+    except ValueError:
+        if output.is_file():
+            raise
+        # Whatever study it was of is gone as well.
+        root = output.parent
+    audit = Audit(root, the_store())
     misfit = _misfit(lambda: audit.follow(output))
     if as_json:
         print(json.dumps(_plain(audit, misfit), indent=1, sort_keys=True, ensure_ascii=False))
@@ -60,16 +67,16 @@ def show_whole_audit(root: Path, outputs: Iterable[Path], *, as_json: bool) -> b
     bool
         Whether all fits. Nothing is written if not.
 
-    Raises
-    ------
-    ValueError
-        If there is no report yet.
     """
     report = root / REPORT
-    if not report.is_file():
-        raise ValueError(f"{report}: the study has no report yet; run snakemake")
     audit = Audit(root, the_store())
-    misfit = _misfit(lambda: audit.follow_all(outputs))
+
+    def follow() -> None:
+        if not report.is_file():
+            raise Misfit(f"{report}: the study has no report yet; run snakemake")
+        audit.follow_all(outputs)
+
+    misfit = _misfit(follow)
     if misfit is not None:
         if as_json:
             print(json.dumps(_plain(audit, misfit), indent=1, sort_keys=True, ensure_ascii=False))
@@ -113,8 +120,6 @@ def _told(misfit: str | None, *, as_json: bool) -> bool:
 def _in_project(path: Path) -> Path:
     here = Path.cwd()
     absolute = Path(here, path)
-    if not absolute.is_file():
-        raise ValueError(f"{path}: no such file")
     # Not `resolve`: the results folder may be a link to another disk.
     if absolute.is_relative_to(here):
         return absolute.relative_to(here)

@@ -27,6 +27,9 @@ class Note:
         The store's entry.
     record
         sha256 of the identity part of its record.
+    lasting
+        sha256 of what of that part stays when the same is made again; None in notes of former
+        versions.
     rule, run
         Of the job; run is None if it is about none or all.
     hit
@@ -44,6 +47,7 @@ class Note:
     hit: bool
     linked: str
     inputs: dict[str, list[str]]
+    lasting: str | None = None
 
 
 def note_file(root: Path, output: Path) -> Path:
@@ -81,6 +85,12 @@ def maker_of(store: Store, note: Note | None) -> dict[str, Any] | None:
 def _note(place: Path) -> tuple[str, Note]:
     values = read_json(place)
     try:
-        return str(values.pop("output")), Note(**values)
+        name, note = str(values.pop("output")), Note(**values)
+        paths = [path for some in note.inputs.values() for path in some]
+        if not all(isinstance(t, str) for t in (note.identity, note.record, note.linked, *paths)):
+            raise TypeError
+        return name, note
     except (TypeError, KeyError, AttributeError):
-        raise ValueError(f"{place}: not a note of an output; run snakemake again") from None
+        raise ValueError(
+            f"{place}: not a note of an output; remove it with its output and run snakemake"
+        ) from None

@@ -41,6 +41,16 @@ def utc(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def lasting_digest(identity: Mapping[str, Any]) -> str:
+    """The sha256 of what of an identity part stays when the same identity is made again.
+
+    Comments in the code's files may be others then, and the run another one that needs the same.
+    """
+    code = {name: module["digest"] for name, module in identity["code"].items()}
+    kept = {name: value for name, value in identity.items() if name != "run"}
+    return part_digest({**kept, "code": code})
+
+
 def make_record(
     *, identity: Mapping[str, Any], circumstances: Mapping[str, Any]
 ) -> dict[str, dict[str, Any]]:
@@ -99,7 +109,7 @@ def identity_part(
         "run": run,
         "step": spec["step"],
         "settings": spec["settings"],
-        "seeds": dict(_seeds(spec["settings"])),
+        "seeds": seeds_in(spec["settings"]),
         "code": {name: {"digest": digest, **files[name]} for name, digest in spec["code"].items()},
         "environment": {"group": group, "digest": environment, "versions": dict(versions)},
         "sources": spec["sources"],
@@ -132,7 +142,7 @@ def read_record(path: Path) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If it is missing, unreadable, or was edited.
+        If it is missing, unreadable or not whole, or was edited.
     """
     try:
         record = read_json(path)
@@ -145,7 +155,42 @@ def read_record(path: Path) -> dict[str, Any]:
     for name, part in parts.items():
         if part_digest(part) != digests.get(name):
             raise ValueError(f"{path}: its {name} part was edited")
+        if wrong := _wrong_keys(part, _KEYS[name]):
+            raise ValueError(f"{path}: not a record ({name}: {wrong} is missing or no such value)")
+    code, environment = record["identity"]["code"], record["identity"]["environment"]
+    wrong = _wrong_keys(environment, _ENVIRONMENT_KEYS)
+    wrong = wrong or next((m for m, of in code.items() if _wrong_keys(of, _MODULE_KEYS)), None)
+    if wrong:
+        raise ValueError(f"{path}: not a record (identity: {wrong} is missing or no such value)")
     return dict(record)
+
+
+# What those who read a record rely on.
+_KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "identity": {
+        **dict.fromkeys(("rule", "step"), str),
+        **dict.fromkeys(("settings", "seeds", "code", "environment", "sources"), dict),
+        **dict.fromkeys(("origins", "inputs", "outputs"), dict),
+        "run": (str, type(None)),
+    },
+    "circumstances": {
+        **dict.fromkeys(("started", "ended", "host", "python"), str),
+        "git": dict,
+    },
+}
+_ENVIRONMENT_KEYS: dict[str, type | tuple[type, ...]] = {
+    "group": str,
+    "digest": str,
+    "versions": dict,
+}
+_MODULE_KEYS: dict[str, type | tuple[type, ...]] = dict.fromkeys(("digest", "file", "sha256"), str)
+
+
+def _wrong_keys(values: Any, keys: Mapping[str, type | tuple[type, ...]]) -> str | None:
+    """The first key that is missing or has a value of another type; None if all is well."""
+    if not isinstance(values, dict):
+        return "its dictionary"
+    return next((k for k, kind in keys.items() if not isinstance(values.get(k, ...), kind)), None)
 
 
 def joined_origins(records: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
@@ -193,6 +238,11 @@ def circumstances_part(
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024,
         **measured,
     }
+
+
+def seeds_in(settings: Mapping[str, Any]) -> dict[str, int]:
+    """The seeds in settings, by their keys."""
+    return dict(_seeds(settings))
 
 
 def _seeds(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, int]]:

@@ -24,6 +24,7 @@ from mimic.provenance.records import (
     circumstances_part,
     identity_part,
     joined_origins,
+    lasting_digest,
     make_record,
     read_record,
     utc,
@@ -79,6 +80,7 @@ def _run(call: Call, store: Store, works_for: Starters) -> int:
     note = Note(
         identity=identity,
         record=record["sha256"]["identity"],
+        lasting=lasting_digest(record["identity"]),
         rule=call.rule,
         run=call.run,
         hit=hit,
