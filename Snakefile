@@ -8,7 +8,9 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 from mimic.provenance import submission, submit
+from mimic.provenance.notes import identities
 from mimic.provenance.specs import code_digest, job_files, spec, use_this_python
+from mimic.provenance.store import the_store
 from mimic.questionnaire.settings import AskSettings
 from mimic.study import INSTRUMENTS, load_study, read_settings, submitted_study
 
@@ -80,6 +82,10 @@ include: "workflow/rules/gates.smk"
 include: "workflow/rules/metrics.smk"
 include: "workflow/rules/report.smk"
 
+
+# A study that was moved has nothing to run; the store is to know what it needs all the same.
+if not workflow.dryrun and submission.submitted() is None:
+    the_store().register_study(Path(ROOT), partial(identities, Path(ROOT)))
 
 # In the submitting process: what its jobs compare with, written when the work begins.
 if submission.submitted() is None:

@@ -54,10 +54,17 @@ def call_of(
     )
 
 
-def run(store: Store, call: Call, files: dict[str, str], *, file_sha256: str = "0" * 64) -> str:
+def run(
+    store: Store,
+    call: Call,
+    files: dict[str, str],
+    *,
+    file_sha256: str = "0" * 64,
+    measured: dict[str, Any] | None = None,
+) -> str:
     """Do what the runner does for a job that writes `files`; returns the identity.
 
-    `file_sha256` is that of the files of its code.
+    `file_sha256` is that of the files of its code, `measured` what its step says of itself.
     """
     began = utc(datetime.now(UTC))
     digests = {name: [sha256_file(p) for p in paths] for name, paths in call.inputs.items()}
@@ -87,7 +94,7 @@ def run(store: Store, call: Call, files: dict[str, str], *, file_sha256: str = "
                 ended=utc(datetime.now(UTC)),
                 attempts=1,
                 git={},
-                measured={},
+                measured=measured or {},
             )
             return make_record(identity=part, circumstances=how)
 

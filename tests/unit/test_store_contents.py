@@ -1,20 +1,24 @@
 """`mimic store`: what takes room, who uses it, and what is removed."""
 
 import json
+import os
 import shutil
 import socket
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
-from made_up_study import FILES, ROOT, build, calls, run
+from made_up_study import FILES, METRICS, ROOT, build, call_of, calls, run
 
 from mimic import cli
 from mimic.files import read_json, write_json
 from mimic.provenance import contents as contents_module
 from mimic.provenance.contents import Content, contents, needed_by, remove, unneeded
+from mimic.provenance.notes import FOLDER, identities, note_file
 from mimic.provenance.store import Store
 from mimic.provenance.uses import DESCRIPTION, forget_use, read_uses
+from mimic.respondents.store import AnswerStore
 
 DAY = 86_400.0
 
@@ -29,6 +33,10 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 @pytest.fixture
 def made(store: Store) -> dict[str, str]:
     return build(store)
+
+
+def studies(store: Store) -> Path:
+    return store.root / "studies"
 
 
 def by_name(store: Store) -> dict[str, Content]:
@@ -108,6 +116,124 @@ def test_which_studies_count(store: Store, made: dict[str, str]) -> None:
     assert needed_by(use) == set(made.values())
     forget_use(store.root / "studies", use.root)
     assert read_uses(store.root / "studies") == []
+
+
+def test_a_study_that_one_may_not_look_at_needs_all_that_it_used(
+    store: Store, made: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(store, calls(rate=0.2)["finetune"], FILES["finetune"])
+    (use,) = read_uses(store.root / "studies")
+    assert made["finetune"] not in needed_by(use)
+    stat, listdir, private = os.stat, os.listdir, str(ROOT.resolve())
+
+    def refuse(path: Any, *arguments: Any, **options: Any) -> Any:
+        if str(path).startswith(private):
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, *arguments, **options)
+
+    monkeypatch.setattr(contents_module.os, "stat", refuse)
+    assert needed_by(use) == set(use.entries) == {*made.values(), *needed_by(use)}
+    assert cli.main(["store"]) == 0
+    assert cli.main(["store", "--remove-unused", "0", "--yes"]) == 0
+    monkeypatch.setattr(contents_module.os, "stat", stat)
+    # It may be entered, but its notes may not be listed.
+    monkeypatch.setattr(
+        contents_module.os,
+        "listdir",
+        lambda path: refuse(path) if Path(path).name == FOLDER else listdir(path),
+    )
+    assert needed_by(use) == set(use.entries)
+    monkeypatch.setattr(contents_module.os, "listdir", listdir)
+    note_file(ROOT, Path(METRICS)).write_text("half")
+    assert needed_by(use) == set(use.entries)
+
+
+def test_what_a_moved_study_is_linked_to_stays(
+    store: Store, made: dict[str, str], tmp_path: Path
+) -> None:
+    later = time.time() + 31 * DAY
+    ROOT.rename(tmp_path / "moved")
+    # Nobody has registered the new place; the links tell.
+    assert not any(content.users for content in contents(store))
+    assert unneeded(contents(store), days=30, now=later) == []
+    # Copied to another file system there are no links: the next invocation registers it.
+    shutil.copytree(tmp_path / "moved", tmp_path / "copied")
+    shutil.rmtree(tmp_path / "moved")
+    assert len(unneeded(contents(store), days=30, now=later)) == len(made)
+    store.register_study(tmp_path / "copied", lambda: identities(tmp_path / "copied"))
+    assert unneeded(contents(store), days=30, now=later) == []
+    assert (tmp_path / "copied").resolve() in {use.root for use in read_uses(studies(store))}
+
+
+def test_what_was_linked_since_it_was_listed_stays(store: Store, made: dict[str, str]) -> None:
+    run(store, calls(rate=0.2)["finetune"], FILES["finetune"])
+    later = time.time() + 31 * DAY
+    (going,) = unneeded(contents(store), days=30, now=later)
+    # A job found it as a hit, linked it and went on.
+    run(store, calls()["finetune"], FILES["finetune"])
+    assert remove(store, going) is False
+    # The same where the files were copied, not linked.
+    os.unlink("results/finetune/sft/manifest.json")
+    for name in FILES["finetune"]:
+        os.unlink(f"results/finetune/sft/{name}")
+    assert remove(store, going) is False
+    assert store.has(made["finetune"])
+
+
+def add_answers(store: Store, name: str, *, age_s: float) -> Path:
+    folder = store.answers / name
+    folder.mkdir(parents=True)
+    (folder / "x").write_text("12345")
+    os.utime(folder, (time.time() - age_s, time.time() - age_s))
+    return folder
+
+
+def test_answers_that_results_rest_on_stay(
+    store: Store, made: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_answers(store, "a" * 64, age_s=90 * DAY)
+    add_answers(store, "b" * 64, age_s=90 * DAY)
+    measured = {"answers": ["a" * 64]}
+    call = call_of("questionnaire", ["results/questionnaire/manifest.json"], inputs={})
+    run(store, call, {"answers.parquet": "1"}, measured=measured)
+    assert by_name(store)["a" * 64].users == (ROOT.resolve(),)
+    (going,) = unneeded(contents(store), days=0)
+    assert going.path.name == "b" * 64
+    assert remove(store, going)
+    assert [path.name for path in store.answers.iterdir()] == ["a" * 64]
+    # The study is gone, and so is what needed them.
+    shutil.rmtree(ROOT)
+    assert "a" * 64 in {c.path.name for c in unneeded(contents(store), days=30)}
+
+
+def test_answers_that_a_job_asks_for_stay(store: Store, made: dict[str, str]) -> None:
+    folder = add_answers(store, "a" * 64, age_s=DAY)
+    (going,) = unneeded(contents(store), days=0)
+    with AnswerStore(folder, ["a", "b"], every_s=0.05):
+        os.utime(folder, (1, 1))
+        end = time.monotonic() + 20
+        while folder.stat().st_mtime == 1 and time.monotonic() < end:
+            time.sleep(0.05)
+        assert by_name(store)["a" * 64].held
+        assert unneeded(contents(store), days=0) == []
+        assert remove(store, going) is False
+    assert folder.is_dir()
+
+
+def test_a_study_is_forgotten_by_name(
+    store: Store, made: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["store", "--forget", "/nowhere"]) == 2
+    assert f"those that have: {ROOT.resolve()}" in capsys.readouterr().err
+    assert cli.main(["store", "--forget", str(ROOT.resolve())]) == 2
+    assert "its results are there; remove them first" in capsys.readouterr().err
+    shutil.rmtree(ROOT)
+    (place,) = studies(store).glob(f"*/{DESCRIPTION}")
+    write_json(place, read_json(place) | {"host": "elsewhere"})
+    assert unneeded(contents(store), days=0) == []
+    assert cli.main(["store", "--forget", str(ROOT.resolve())]) == 0
+    assert read_uses(studies(store)) == []
+    assert len(unneeded(contents(store), days=0)) == len(made)
 
 
 def test_an_unreadable_record_is_listed(store: Store, made: dict[str, str]) -> None:

@@ -11,7 +11,7 @@ from mimic.clean import clean_stale, named_outputs
 from mimic.plan.devices import Kind
 from mimic.provenance.audit_command import show_audit, show_whole_audit
 from mimic.provenance.pack_table import FOLDER as PACKS
-from mimic.provenance.store_command import remove_unneeded, show_store
+from mimic.provenance.store_command import forget_study, remove_unneeded, show_store
 from mimic.provenance.why_command import show_why
 from mimic.study import DEFAULT_SETTINGS, load_study, read_settings
 
@@ -86,7 +86,9 @@ def _why(arguments: argparse.Namespace) -> bool:
 
 
 def _store(arguments: argparse.Namespace) -> bool:
-    if arguments.remove_unused is None:
+    if arguments.forget is not None:
+        forget_study(arguments.forget)
+    elif arguments.remove_unused is None:
         show_store()
     else:
         remove_unneeded(days=arguments.remove_unused, yes=arguments.yes)
@@ -172,7 +174,14 @@ def _parser() -> argparse.ArgumentParser:
         help="list what the result store holds",
         description="List what takes how much room in the result store and which studies need it.",
     )
-    store.add_argument(
+    acts = store.add_mutually_exclusive_group()
+    acts.add_argument(
+        "--forget",
+        type=Path,
+        metavar="FOLDER",
+        help="forget the study whose results lay there (on another machine, say) and are no more",
+    )
+    acts.add_argument(
         "--remove-unused",
         type=float,
         metavar="DAYS",

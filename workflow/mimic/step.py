@@ -92,8 +92,12 @@ def run_step(main: Callable[[Job], None]) -> None:
 
 def _measured() -> dict[str, Any]:
     """What only the step's own process can know."""
+    measured: dict[str, Any] = {}
+    if (kept := sys.modules.get("mimic.respondents.store")) is not None:
+        measured["answers"] = sorted(kept.OPENED)
     torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_initialized():
-        return {}
-    peaks = [torch.cuda.max_memory_allocated(i) // 2**20 for i in range(torch.cuda.device_count())]
-    return {"peak_gpu_memory_mb": peaks}
+    if torch is not None and torch.cuda.is_initialized():
+        devices = range(torch.cuda.device_count())
+        peaks = [torch.cuda.max_memory_allocated(i) // 2**20 for i in devices]
+        measured["peak_gpu_memory_mb"] = peaks
+    return measured

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,8 +16,12 @@ from mimic.provenance.lock import is_abandoned
 from mimic.provenance.notes import FOLDER, all_notes
 from mimic.provenance.records import read_record
 from mimic.provenance.store import RECORD, Store
-from mimic.provenance.uses import Use, read_uses
+from mimic.provenance.uses import Use, last_use, read_uses
 from mimic.sizes import bytes_below
+
+# Whoever has a folder of answers open touches it twice a minute; between two openings a job may
+# load a large model.
+ASKED_S = 3600.0
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,9 @@ class Content:
         The results of the studies that need it.
     held
         Whether a job is at work on it.
+    linked
+        Whether files of it have further links: results of a study that nobody registered, such as
+        one that was moved.
     """
 
     kind: str
@@ -48,6 +56,7 @@ class Content:
     last_used: float
     users: tuple[Path, ...] = ()
     held: bool = False
+    linked: bool = False
 
     def days_unused(self, now: float) -> float:
         """Days since the last use."""
@@ -64,22 +73,48 @@ def contents(store: Store) -> list[Content]:
             users.setdefault(identity, []).append(use.root)
         for identity, when in use.entries.items():
             last[identity] = max(when, last.get(identity, 0.0))
-    found = [
-        _entry(store, identity, tuple(users.get(identity, ())), last.get(identity, 0.0))
-        for identity in store.entries()
-    ]
-    return sorted([*found, *_rest(store)], key=lambda content: (-content.size, content.path))
+    found = []
+    askers: dict[str, set[Path]] = {}
+    for identity in store.entries():
+        needed_for = tuple(users.get(identity, ()))
+        content, answers = _entry(store, identity, needed_for, last.get(identity, 0.0))
+        found.append(content)
+        for name in answers:
+            askers.setdefault(name, set()).update(needed_for)
+    found += _rest(store, askers)
+    return sorted(found, key=lambda content: (-content.size, content.path))
 
 
 def needed_by(use: Use) -> set[str]:
     """The entries that a study needs.
 
     Of a study whose results are at hand those that its outputs are linked to; of one whose results
-    are gone none; of one on another machine all that it ever used, for nobody can look there.
+    are gone none; of one that nobody can look at (on another machine, in another person's private
+    folder, with notes that can't be read) all that it ever used.
     """
-    if (use.root / FOLDER).is_dir():
+    try:
+        if is_gone(use):
+            return set()
+        # Unlike `all_notes`, this fails where the folder can't be read.
+        os.listdir(use.root / FOLDER)
         return {note.identity for _, note in all_notes(use.root)}
-    return set() if use.host == socket.gethostname() else set(use.entries)
+    except (OSError, ValueError):
+        return set(use.entries)
+
+
+def is_gone(use: Use) -> bool:
+    """Whether the results of a study of this machine are there no more.
+
+    Raises
+    ------
+    PermissionError
+        If one may not look.
+    """
+    try:
+        os.stat(use.root / FOLDER)
+    except (FileNotFoundError, NotADirectoryError):
+        return use.host == socket.gethostname()
+    return False
 
 
 def unneeded(found: list[Content], *, days: float, now: float | None = None) -> list[Content]:
@@ -88,38 +123,59 @@ def unneeded(found: list[Content], *, days: float, now: float | None = None) -> 
     return [
         content
         for content in found
-        if not content.users and not content.held and content.days_unused(now) >= days
+        if not (content.users or content.held or content.linked)
+        and content.days_unused(now) >= days
     ]
 
 
 def remove(store: Store, content: Content) -> bool:
-    """Remove something from a store; False if a job has come to hold it."""
-    if content.kind not in ("entry", "unfinished"):
+    """Remove something from a store; False if it has come to be used since it was listed."""
+    if content.kind == "refused":
         shutil.rmtree(content.path)
         return True
+    if content.kind == "answers":
+        return not _is_asked(content.path) and _removed(store, content.path)
     identity = content.path.name
     with store.lock_if_free(identity) as lock:
-        if lock is None:
+        if lock is None or (content.kind == "entry" and _is_used_since(store, content)):
             return False
-        # By one rename, so that nobody sees half an entry.
-        make_shared_folder(store.root / "refused")
-        going = store.root / "refused" / f"{identity}-removed-{time.time_ns()}"
-        if content.path.is_dir():
-            content.path.rename(going)
-            shutil.rmtree(going)
+        return _removed(store, content.path)
+
+
+def _is_used_since(store: Store, content: Content) -> bool:
+    """Whether an entry, whose lock is held, was linked since it was listed.
+
+    Jobs link entries and note their use while they hold the lock.
+    """
+    used = last_use(store.root / "studies", content.path.name)
+    return used > content.last_used or _is_linked(content.path)
+
+
+def _removed(store: Store, folder: Path) -> bool:
+    """Remove a folder by one rename, so that nobody sees half of it; whether it is gone."""
+    make_shared_folder(store.root / "refused")
+    going = store.root / "refused" / f"{folder.name}-removed-{time.time_ns()}"
+    if folder.is_dir():
+        folder.rename(going)
+        shutil.rmtree(going)
     return True
 
 
-def _entry(store: Store, identity: str, users: tuple[Path, ...], last_used: float) -> Content:
+def _entry(
+    store: Store, identity: str, users: tuple[Path, ...], last_used: float
+) -> tuple[Content, list[str]]:
+    """An entry, and the folders of answers that the job that made it had opened."""
     folder = store.entry(identity)
+    answers: list[str] = []
     try:
         record = read_record(folder / RECORD)
         part, ended = record["identity"], record["circumstances"]["ended"]
         what = " ".join(filter(None, (part["rule"], part["run"])))
         made = datetime.fromisoformat(ended).timestamp()
+        answers = list(record["circumstances"].get("answers", ()))
     except ValueError as error:
         what, made = f"its record can't be read ({error})", folder.stat().st_mtime
-    return Content(
+    content = Content(
         kind="entry",
         path=folder,
         what=what,
@@ -127,10 +183,12 @@ def _entry(store: Store, identity: str, users: tuple[Path, ...], last_used: floa
         last_used=max(made, last_used),
         users=users,
         held=_is_held(store, identity),
+        linked=_is_linked(folder),
     )
+    return content, answers
 
 
-def _rest(store: Store) -> Iterator[Content]:
+def _rest(store: Store, askers: Mapping[str, set[Path]]) -> Iterator[Content]:
     for kind, folder in (
         ("answers", store.answers),
         ("unfinished", store.root / "work"),
@@ -138,15 +196,26 @@ def _rest(store: Store) -> Iterator[Content]:
     ):
         for path in sorted(folder.glob("*")):
             if path.is_dir():
-                # Whoever opens a folder of answers writes into it for a moment.
+                asked = kind == "answers" and _is_asked(path)
                 yield Content(
                     kind=kind,
                     path=path,
                     what=f"{kind} {path.name[:12]}",
                     size=bytes_below(path),
                     last_used=path.stat().st_mtime,
-                    held=kind == "unfinished" and _is_held(store, path.name),
+                    users=tuple(sorted(askers.get(path.name, ()))) if kind == "answers" else (),
+                    held=asked or (kind == "unfinished" and _is_held(store, path.name)),
                 )
+
+
+def _is_asked(folder: Path) -> bool:
+    """Whether a job may have a folder of answers open."""
+    return time.time() - folder.stat().st_mtime < ASKED_S
+
+
+def _is_linked(entry: Path) -> bool:
+    """Whether a file of an entry has a further link."""
+    return any(path.stat().st_nlink > 1 for path in entry.rglob("*") if path.is_file())
 
 
 def _is_held(store: Store, identity: str) -> bool:

@@ -6,6 +6,7 @@ They lie in ``<root>/.identities`` and are no input of any rule. The audit follo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,15 @@ def all_notes(root: Path) -> Iterator[tuple[Path, Note]]:
     """The outputs of a study and their notes, sorted by output."""
     found = [_note(place) for place in (root / FOLDER).glob("*.json")]
     yield from ((root / name, note) for name, note in sorted(found, key=lambda pair: pair[0]))
+
+
+def identities(root: Path) -> set[str]:
+    """The entries that a study's outputs are linked to; without those of notes that are broken."""
+    found = set()
+    for place in (root / FOLDER).glob("*.json"):
+        with suppress(ValueError):
+            found.add(_note(place)[1].identity)
+    return found
 
 
 def maker_of(store: Store, note: Note | None) -> dict[str, Any] | None:

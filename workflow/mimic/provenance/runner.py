@@ -72,6 +72,8 @@ def _run(call: Call, store: Store, works_for: Starters) -> int:
         if call.store_only:
             return 0
         store.link(identity, call.outputs)
+        # Under the lock, so that nobody removes what has just been linked.
+        store.register(call.root, identity)
     if hit:
         packed = read_log(call.pack, call.run) if call.pack else ""
         _write_log(call, f"{packed}hit: {store.entry(identity)}\n")
@@ -88,7 +90,6 @@ def _run(call: Call, store: Store, works_for: Starters) -> int:
         inputs={name: [p.as_posix() for p in paths] for name, paths in call.inputs.items()},
     )
     write_notes(call.root, call.outputs, note)
-    store.register(call.root, identity)
     return 0
 
 

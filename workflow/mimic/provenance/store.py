@@ -27,7 +27,7 @@ from typing import Any
 
 from mimic.files import canonical_json, make_shared_folder, read_json, sha256_file, write_json
 from mimic.provenance.lock import Lock, hold, hold_if_free
-from mimic.provenance.uses import register_use
+from mimic.provenance.uses import register_study, register_use
 
 MANIFEST = "manifest.json"
 RECORD = "record.json"
@@ -239,6 +239,11 @@ class Store:
     def register(self, root: Path, identity: str) -> None:
         """Note that the study with its results in `root` uses an entry, and when it did last."""
         register_use(self.root / "studies", root, identity)
+
+    def register_study(self, root: Path, identities: Callable[[], Iterable[str]]) -> None:
+        """Note a study with its results in `root`, as one that was moved there isn't."""
+        if self.root.is_dir():
+            register_study(self.root / "studies", root, identities)
 
 
 def _contents(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import time
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from mimic.provenance.contents import contents, needed_by, remove, unneeded
+from mimic.provenance.contents import contents, is_gone, remove, unneeded
+from mimic.provenance.notes import FOLDER
 from mimic.provenance.store import the_store
 from mimic.provenance.uses import forget_use, read_uses
 from mimic.sizes import agreed, size_in_words
@@ -28,13 +32,14 @@ def show_store() -> None:
     found, now = contents(store), time.time()
     table = Table("size", "what", "identity", "unused", "needed by", box=None)
     for content in found:
-        users = ", ".join(map(str, content.users)) or ("a running job" if content.held else "–")
+        users = ", ".join(map(str, content.users))
+        others = "in use" if content.held else "links to it" if content.linked else "–"
         table.add_row(
             size_in_words(content.size),
             content.what,
             content.path.name[:12],
             f"{content.days_unused(now):.0f} days",
-            users,
+            users or others,
         )
     # Wider than any line: a terminal wraps by itself, and a file keeps whole lines.
     console = Console(width=1000, highlight=False)
@@ -66,8 +71,38 @@ def remove_unneeded(*, days: float, yes: bool) -> None:
         return
     held = [content for content in going if not remove(store, content)]
     for content in held:
-        print(f"left, a job holds it now: {content.what}  {content.path.name}")
+        print(f"left, it is used now: {content.what}  {content.path.name}")
     for use in read_uses(store.root / "studies"):
-        if not use.root.exists() and not needed_by(use):
-            forget_use(store.root / "studies", use.root)
+        with contextlib.suppress(OSError):
+            if is_gone(use):
+                forget_use(store.root / "studies", use.root)
     print("removed")
+
+
+def forget_study(place: Path) -> None:
+    """Forget a study of which nothing is left where one could look, so that it needs nothing.
+
+    Parameters
+    ----------
+    place
+        The folder of its results, as `mimic store` names it.
+
+    Raises
+    ------
+    ValueError
+        If no study has used the store from there, or its results are at hand.
+    """
+    studies = the_store().root / "studies"
+    known = {str(use.root): use for use in read_uses(studies)}
+    if str(place) not in known:
+        raise ValueError(
+            f"{place}: no study has used this store from there; those that have: "
+            f"{', '.join(known) or 'none'}"
+        )
+    if os.path.isdir(place / FOLDER):
+        raise ValueError(f"{place}: its results are there; remove them first")
+    try:
+        forget_use(studies, place)
+    except OSError as error:
+        raise ValueError(f"{place}: can't be forgotten ({error})") from None
+    print(f"forgot {place}; what it alone needed goes with --remove-unused")

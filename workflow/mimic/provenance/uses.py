@@ -11,6 +11,7 @@ import getpass
 import hashlib
 import os
 import socket
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,14 +42,47 @@ class Use:
 
 def register_use(folder: Path, root: Path, identity: str) -> None:
     """Note that the study with its results in `root` uses an entry now."""
-    place = root.resolve()
-    study = folder / hashlib.sha256(str(place).encode()).hexdigest()[:16]
+    study = folder / _name(root.resolve())
+    _describe(study, root.resolve())
+    _touch(study, identity)
+
+
+def register_study(folder: Path, root: Path, identities: Callable[[], Iterable[str]]) -> None:
+    """Note a study with its results in `root`, unless it is noted: it may have been moved there.
+
+    Parameters
+    ----------
+    folder
+        Of the notes.
+    root
+        The study's folder.
+    identities
+        Gives what the study's results are linked to.
+    """
+    study = folder / _name(root.resolve())
+    if (study / DESCRIPTION).is_file():
+        return
+    found = sorted(set(identities()))
+    if found:
+        _describe(study, root.resolve())
+        for identity in found:
+            _touch(study, identity)
+
+
+def _name(place: Path) -> str:
+    return hashlib.sha256(str(place).encode()).hexdigest()[:16]
+
+
+def _describe(study: Path, place: Path) -> None:
     make_shared_folder(study)
     if not (study / DESCRIPTION).is_file():
         description = {"root": str(place), "host": socket.gethostname(), "user": _user()}
         temporary = study / f".{DESCRIPTION}.{os.getpid()}"
         write_json(temporary, description)
         temporary.rename(study / DESCRIPTION)
+
+
+def _touch(study: Path, identity: str) -> None:
     try:
         (study / identity).touch()
     except PermissionError:
@@ -68,9 +102,14 @@ def read_uses(folder: Path) -> list[Use]:
     return sorted(found, key=lambda use: str(use.root))
 
 
+def last_use(folder: Path, identity: str) -> float:
+    """When any study used an entry last (seconds since 1970); 0 if none did."""
+    return max((path.stat().st_mtime for path in folder.glob(f"*/{identity}")), default=0.0)
+
+
 def forget_use(folder: Path, root: Path) -> None:
     """Forget a study whose results are gone."""
-    study = folder / hashlib.sha256(str(root).encode()).hexdigest()[:16]
+    study = folder / _name(root)
     for path in study.iterdir():
         path.unlink(missing_ok=True)
     study.rmdir()

@@ -37,6 +37,9 @@ from mimic.respondents.tree import Question
 EVERY_S = 30.0
 # More segments than this are merged into one when a store is opened or closed.
 MOST_SEGMENTS = 200
+# The folders that this process has opened, by their names: the job's record says whose answers its
+# outputs rest on, so that they stay as long as the outputs are needed.
+OPENED: set[str] = set()
 
 
 def respondent_identity(
@@ -142,6 +145,7 @@ class BaseStore(Generic[ValueT]):
         try:
             open_folder(folder)
             self._load()
+            OPENED.add(folder.name)
         except OSError as error:
             raise ValueError(
                 f"{folder}: the answer store can't be used ({error.strerror}: {error.filename}); "
@@ -276,6 +280,9 @@ class BaseStore(Generic[ValueT]):
             except Exception:
                 # The next answer is not taken before this one's error was raised or is mended.
                 self._failed = True
+            # That somebody has the folder open, for those who would remove what nobody uses.
+            with contextlib.suppress(OSError):
+                os.utime(self.folder)
 
     def _say_differing(self, count: int) -> None:
         say(
