@@ -10,6 +10,7 @@ import pytest
 
 from mimic.files import read_json, sha256_file
 from mimic.provenance import store as store_module
+from mimic.provenance.records import make_record
 from mimic.provenance.store import Store, identity_of
 
 SPEC = {"step": "forms.build", "settings": {"seed": 1}}
@@ -22,7 +23,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def record_of(outputs: dict[str, str]) -> dict[str, Any]:
-    return {"identity": {"spec": SPEC, "outputs": outputs}, "circumstances": {}}
+    return make_record(identity={"spec": SPEC, "outputs": outputs}, circumstances={})
 
 
 def seal(store: Store, files: dict[str, str], identity: str = NAME) -> Path:
@@ -149,6 +150,14 @@ def test_a_file_and_its_manifest_changed_together_do_not_fit_the_record(store: S
     changed = {"a.csv": {"sha256": sha256_file(entry / "a.csv"), "bytes": 2}}
     edit(entry / "manifest.json", json.dumps(changed))
     assert store.misfits(NAME) == ["manifest.json and record.json don't fit each other"]
+
+
+def test_an_edited_record_misfits(store: Store) -> None:
+    entry = seal(store, {"a.csv": "1\n"})
+    changed = read_json(entry / "record.json")
+    changed["circumstances"]["host"] = "elsewhere"
+    edit(entry / "record.json", json.dumps(changed))
+    assert store.misfits(NAME) == ["the circumstances part of record.json was edited"]
 
 
 def test_a_missing_file_misfits_and_what_misfits_is_set_aside(store: Store) -> None:

@@ -4,17 +4,32 @@ import json
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up_study import ADAPTER, ESSAYS, FILES, METRICS, REPORT, build, call_of, calls, run
+from made_up_study import (
+    ADAPTER,
+    ESSAYS,
+    FILES,
+    METRICS,
+    REPORT,
+    ROOT,
+    build,
+    call_of,
+    calls,
+    run,
+)
 
 from mimic import cli
+from mimic.files import read_json, write_json
 from mimic.provenance import why_command
 from mimic.provenance.call import Call
-from mimic.provenance.store import Store
+from mimic.provenance.notes import note_file
+from mimic.provenance.records import part_digest
+from mimic.provenance.store import RECORD, Store
 from mimic.provenance.why import Explained, Fate, Reason, explain
 
 
@@ -116,6 +131,53 @@ def test_a_lost_record_is_said(store: Store) -> None:
     (reason,) = explained(store, calls()["metrics"])["metrics"].reasons
     assert reason.kind == "unknown"
     assert "the record is missing" in reason.change
+
+
+def test_an_entry_that_will_be_refused_is_no_hit(store: Store) -> None:
+    identity = run(store, calls()["finetune"], FILES["finetune"])
+    weights = store.entry(identity) / "adapter.safetensors"
+    weights.unlink()
+    weights.write_text("other")
+    found = explained(store, calls()["finetune"], calls()["metrics"])
+    assert found["finetune"].fate is Fate.RUNS
+    (reason,) = found["finetune"].reasons
+    assert (reason.kind, reason.name) == ("store", str(store.entry(identity)))
+    assert "adapter.safetensors has other bytes than its manifest says" in reason.change
+    # What it will be made anew nobody knows.
+    assert found["metrics"].fate is Fate.MAY_BE_HIT
+
+
+def edit_record(store: Store, identity: str, change: Callable[[Any], None]) -> None:
+    path = store.entry(identity) / RECORD
+    record = read_json(path)
+    change(record)
+    path.chmod(0o644)
+    write_json(path, record)
+
+
+def test_an_edited_record_is_said_and_all_else_explained(store: Store) -> None:
+    identity = run(store, calls()["finetune"], FILES["finetune"])
+    edit_record(store, identity, lambda record: record["identity"].update(rule="other"))
+    found = explained(store, *calls().values())
+    assert found["essays"].fate is Fate.HIT
+    assert found["finetune"].fate is Fate.RUNS
+    assert [reason.kind for reason in found["finetune"].reasons] == ["unknown", "store"]
+    assert "the identity part of record.json was edited" in found["finetune"].reasons[1].change
+
+
+def test_a_record_that_lacks_a_part_and_a_broken_note_are_said(store: Store) -> None:
+    def lack(record: Any) -> None:
+        del record["identity"]["settings"]
+        record["sha256"]["identity"] = part_digest(record["identity"])
+
+    edit_record(store, run(store, calls()["finetune"], FILES["finetune"]), lack)
+    note_file(ROOT, Path(METRICS)).write_text("half")
+    found = explained(store, *calls().values())
+    assert found["finetune"].fate is Fate.RUNS
+    assert "settings is missing" in found["finetune"].reasons[-1].change
+    reason = found["metrics"].reasons[0]
+    assert reason.kind == "unknown"
+    assert "not valid JSON" in reason.change
 
 
 def test_touched_files_are_no_reason(store: Store) -> None:

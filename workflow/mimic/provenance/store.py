@@ -31,6 +31,7 @@ from mimic.provenance.uses import register_study, register_use
 
 MANIFEST = "manifest.json"
 RECORD = "record.json"
+PARTS = ("identity", "circumstances")
 VARIABLE = "MIMIC_STORE"
 IDENTITY_DIGITS = 40
 
@@ -181,11 +182,13 @@ class Store:
         entry = self.entry(identity)
         try:
             manifest = read_json(entry / MANIFEST)
-            recorded = dict(read_json(entry / RECORD)["identity"]["outputs"])
+            record = read_json(entry / RECORD)
+            recorded = dict(record["identity"]["outputs"])
+            edited = [name for name in PARTS if _digest(record[name]) != record["sha256"][name]]
             found = _contents(entry, digest=digest, without={RECORD, MANIFEST})
         except (OSError, ValueError, KeyError, TypeError) as error:
             return [f"{entry}: {error}"]
-        wrong = []
+        wrong = [f"the {name} part of {RECORD} was edited" for name in edited]
         for name in sorted({*manifest, *found}):
             if name not in found:
                 wrong.append(f"{name} is missing")
@@ -259,6 +262,10 @@ def _contents(
         for name, path in paths.items()
         if name not in without
     }
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
 def _sync(path: Path) -> None:

@@ -36,7 +36,7 @@ class Reason:
     Attributes
     ----------
     kind
-        code, settings, environment, source, input, missing or unknown.
+        code, settings, environment, source, input, missing, store or unknown.
     name
         The module, key, distribution, file or input.
     change
@@ -94,29 +94,46 @@ def _explain(call: Call, store: Store, known: _Known) -> Explained:
         path for paths in call.inputs.values() for path in paths if known.of(path) is None
     )
     fate = Fate.MAY_BE_HIT
+    reasons = list(_reasons(call, store, found))
     if not waits_for:
         inputs = {name: [d for d in digests if d is not None] for name, digests in found.items()}
         identity = identity_of(spec=call.spec, inputs=inputs)
-        fate = Fate.HIT if store.has(identity) else Fate.RUNS
-        if fate is Fate.HIT:
-            outputs = read_record(store.entry(identity) / RECORD)["identity"]["outputs"]
-            known.digests |= {path: outputs.get(path.name) for path in call.outputs}
-    reasons = tuple(_reasons(call, store, found))
-    return Explained(call, fate, reasons, waits_for)
+        fate = Fate.RUNS
+        if store.has(identity):
+            wrong = _wrong_entry(store, identity)
+            if wrong:
+                reasons.append(Reason("store", str(store.entry(identity)), f"is refused: {wrong}"))
+            else:
+                fate = Fate.HIT
+                outputs = read_record(store.entry(identity) / RECORD)["identity"]["outputs"]
+                known.digests |= {path: outputs.get(path.name) for path in call.outputs}
+    return Explained(call, fate, tuple(reasons), waits_for)
+
+
+def _wrong_entry(store: Store, identity: str) -> str:
+    """What is wrong with an entry, so that it is made again; empty if all is well."""
+    if wrong := store.misfits(identity):
+        return "; ".join(wrong)
+    try:
+        read_record(store.entry(identity) / RECORD)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _reasons(call: Call, store: Store, found: Mapping[str, list[str | None]]) -> Iterator[Reason]:
     missing = [path for path in call.outputs if not path.is_file()]
-    notes = [note for path in call.outputs if (note := read_note(call.root, path)) is not None]
+    record, told = None, False
     try:
+        notes = [note for path in call.outputs if (note := read_note(call.root, path)) is not None]
         record = maker_of(store, notes[0]) if notes else None
     except ValueError as error:
+        told = True
         yield Reason("unknown", str(call.outputs[0]), str(error))
-        record = None
     for path in missing:
         yield Reason("missing", str(path))
     if record is None:
-        if not notes and not missing:
+        if not told and not missing:
             yield Reason("unknown", str(call.outputs[0]), "no note says where it comes from")
         return
     then, now = spec_of(record["identity"]), call.spec
