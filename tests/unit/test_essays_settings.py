@@ -53,6 +53,8 @@ def test_no_api_without_consent_and_terms(missing: str, value: str | None) -> No
     [
         ({"source": {"kind": "cvs"}}, "'embedded', 'csv', 'hub'"),
         ({"source": {"kind": "hub"}}, "revision"),
+        ({"source": {"kind": "hub", "name": "/home/me/e", "revision": "1"}}, "`kind: csv`"),
+        ({"source": {"kind": "hub", "name": "~/e", "revision": "1"}}, "'~/e' is a place of this"),
         ({"source": {"kind": "csv"}}, "path"),
         ({"source": {"kind": "csv", "path": "a", "encoding": "utf-16"}}, "'iso-8859-1'"),
         ({"source": {"kind": "embedded", "path": "a"}}, "path: no such setting"),

@@ -119,7 +119,7 @@ def read_hub(name: str, *, revision: str) -> Corpus:
     except (OSError, RuntimeError, ValueError) as error:
         raise ValueError(
             f"{where}: could not be loaded ({error}); check essays.source.name and "
-            "essays.source.revision, or give a folder with a copy as essays.source.name"
+            "essays.source.revision, or name a folder below the project's with a copy"
         ) from error
     rows: list[dict[str, Any]] = []
     for split in splits.values():

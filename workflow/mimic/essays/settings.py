@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -47,7 +48,7 @@ class HubSource(Settings):
     name: str = Field(
         "jingjietan/essays-big5",
         min_length=1,
-        description="The data set, or a folder that holds a copy of its files.",
+        description="The data set, or a folder below the project's that holds a copy of its files.",
     )
     revision: str = Field(
         min_length=1,
@@ -56,6 +57,18 @@ class HubSource(Settings):
     composed: bool = Field(
         False, description="Whether the essays were composed, not written by people."
     )
+
+    @field_validator("name")
+    @classmethod
+    def _names_no_private_place(cls, value: str) -> str:
+        # It stands in the records of all results, which are passed on.
+        if PurePosixPath(value).is_absolute() or value.startswith("~"):
+            raise ValueError(
+                f"{value!r} is a place of this machine, which would stand in every record. Name "
+                "the data set, or a folder below the project's; or write the essays into one file "
+                "and read it with `kind: csv`, of whose path the records keep the file's name alone"
+            )
+        return value
 
 
 Source = Annotated[EmbeddedSource | CsvSource | HubSource, Field(discriminator="kind")]
