@@ -53,23 +53,36 @@ class Held(TorchDispatchMode):
 
 
 @pytest.mark.parametrize(
-    ("method", "batch_size", "precision"),
+    ("method", "batch_size", "precision", "quantisation"),
     [
-        ("sft", 2, "float32"),
-        ("dpo", 1, "float32"),
-        ("orpo", 1, "float32"),
-        ("orpo", 2, "float32"),
-        ("orpo", 1, "bfloat16"),
-        ("orpo", 2, "bfloat16"),
+        ("sft", 2, "float32", "none"),
+        ("dpo", 1, "float32", "none"),
+        ("orpo", 1, "float32", "none"),
+        ("orpo", 2, "float32", "none"),
+        ("orpo", 1, "bfloat16", "none"),
+        ("orpo", 2, "bfloat16", "none"),
+        ("sft", 2, "bfloat16", "nf4"),
+        ("dpo", 1, "bfloat16", "nf4"),
+        ("orpo", 1, "bfloat16", "nf4"),
+        ("orpo", 1, "float16", "nf4"),
     ],
 )
 def test_a_step_holds_what_the_plan_says(
-    make_job, tiny_model: Path, tmp_path: Path, monkeypatch, method, batch_size, precision
+    make_job,
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch,
+    method,
+    batch_size,
+    precision,
+    quantisation,
 ) -> None:
     steps: list[int] = []
+    heads: set[torch.dtype] = set()
     original = transformers.Trainer.training_step
 
     def counted(self: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+        heads.add(model.get_output_embeddings().weight.dtype)
         weights = {weight.untyped_storage()._cdata for weight in model.parameters()}
         with Held(weights) as held:
             loss = original(self, model, *args, **kwargs)
@@ -87,6 +100,7 @@ def test_a_step_holds_what_the_plan_says(
         "batch_size": batch_size,
         "max_length": LENGTH,
         "precision": precision,
+        "quantisation": quantisation,
         "lora": {"rank": 4},
     } | ({} if method == "sft" else {"checked_pairs": 2})
     job = make_job(
@@ -109,10 +123,13 @@ def test_a_step_holds_what_the_plan_says(
         mean_length=LENGTH,
         examples=2 * batch_size,
         precision=precision,
+        quantisation=quantisation,
         checkpointing=False,
     )
     planned = passes(TINY_MODEL, training, on_gpu=False)
     assert len(steps) == 2
+    # What isn't quantised has 16 bits, too: TRL would have made it float32 in ORPO.
+    assert heads == {torch.float32 if precision == "float32" else torch.bfloat16}
     assert planned.kept + planned.working == pytest.approx(max(steps), rel=0.05)
 
 

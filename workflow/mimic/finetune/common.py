@@ -254,7 +254,7 @@ def train(
         if weight.requires_grad:
             weight.data = weight.data.float()
     if fsdp_version() == 1:
-        keep_precision(trainer, getattr(torch, settings.precision))
+        keep_precision(trainer)
     head = trainer.model.get_output_embeddings()
     if isinstance(head, TrainableTokensWrapper):
         # TRL's losses read it, and PEFT's wrapper of tied embeddings hands on the weight alone.

@@ -76,6 +76,8 @@ def _train(job: Job, settings: OrpoSettings) -> Examined:
             **trainer_arguments(job, settings, method="orpo", seed=material.seed),
         ),
     )
+    if settings.quantisation == "nf4" and settings.precision != "float32":
+        _narrow(trainer.model)
     checked = {"train": material.train[: settings.checked_pairs], "validation": material.validation}
 
     def figures(*, part: str) -> Figures:
@@ -96,6 +98,18 @@ def _train(job: Job, settings: OrpoSettings) -> Examined:
         before = {part: figures(part=part) for part in checked}
     write_results(job, trainer, settings, figures=after["validation"])
     return Examined(trainer.state.max_steps, before, after)
+
+
+def _narrow(model: torch.nn.Module) -> None:
+    """Bring frozen weights that TRL made float32 back to 16 bits.
+
+    They are all that nf4 leaves: embeddings, norms and output layer. All logits of a pass are of
+    their format, and so is what goes from block to block. bfloat16 has float32's range, which what
+    Gemma computes needs.
+    """
+    for weight in model.parameters():
+        if not weight.requires_grad and weight.dtype == torch.float32:
+            weight.data = weight.data.to(torch.bfloat16)
 
 
 def orpo_figures(

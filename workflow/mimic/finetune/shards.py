@@ -36,16 +36,12 @@ def bring_scales(model: PreTrainedModel, device: torch.device) -> None:
             state.to(device)
 
 
-def keep_precision(trainer: Trainer, frozen: torch.dtype) -> None:
-    """Have FSDP1 compute with frozen weights of one format, and with the adapter in float32.
+def keep_precision(trainer: Trainer) -> None:
+    """Have FSDP1 compute with each weight in its own format, with the adapter in float32.
 
     transformers, when it wraps a quantised model, asks for the format that its 4-bit weights are
-    stored in, to which FSDP1 would cast the adapter but not what goes into it. TRL's ORPO makes
-    what isn't quantised float32, which FSDP1 can't put into one tensor with what is.
+    stored in, to which FSDP1 would cast the adapter but not what goes into it.
     """
-    for weight in trainer.model.parameters():
-        if not weight.requires_grad and weight.dtype == torch.float32:
-            weight.data = weight.data.to(frozen)
     trainer.accelerator.state.fsdp_plugin.set_mixed_precision = lambda *_, **__: None
 
 
