@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -84,11 +85,10 @@ def log_probabilities(
     for prompt, completion in examples:
         start = len(_tokens(tokenizer, prompt, generation=True))
         tokens = _tokens(tokenizer, [*prompt, *completion], generation=False)[:max_length]
-        ids = torch.tensor([tokens], device=trainer.args.device)
+        ids = torch.tensor(tokens, device=trainer.args.device)
         # In inference mode FSDP would make buffers that its training can't use afterwards.
         with torch.no_grad(), trainer.accelerator.autocast():
-            logits = model(input_ids=ids, use_cache=False).logits[0, :-1]
-            chosen = _chosen(logits, ids[0, 1:])
+            chosen = _chosen(trainer, ids)
         sums.append(float(chosen[start - 1 :].sum()))
         counts.append(len(tokens) - start)
         whole.append(float(chosen.mean()))
@@ -96,14 +96,36 @@ def log_probabilities(
     return LogProbabilities(np.array(sums), np.array(counts), np.array(whole))
 
 
-def _chosen(logits: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
-    """Log-probability of each id, some rows at a time: as float32 all would take much memory."""
-    return torch.cat(
-        [
-            torch.log_softmax(some.float(), dim=-1).gather(1, chosen[:, None])[:, 0]
-            for some, chosen in zip(logits.split(_ROWS), ids.split(_ROWS), strict=True)
-        ]
-    )
+def _chosen(trainer: Trainer, ids: torch.Tensor) -> torch.Tensor:
+    """Log-probability of each token but the first.
+
+    All logits at once, and as float32, would take more memory than a step of training. So the model
+    is called for some rows after the other, and goes through its blocks for the first alone: what
+    makes logits of hidden states, and whoever shares the model, is as it always is.
+    """
+    decoder = trainer.accelerator.unwrap_model(trainer.model).get_decoder()
+    through, own = decoder.forward, vars(decoder).get("forward")
+    found: list[torch.Tensor] = []
+    known: list[Any] = []
+
+    def some(first: int, *args: Any, **kwargs: Any) -> Any:
+        if not known:
+            known.append(through(*args, **kwargs))
+        rows = known[0].last_hidden_state[:, first : first + _ROWS]
+        return type(known[0])(**{**known[0], "last_hidden_state": rows})
+
+    try:
+        for first in range(0, len(ids) - 1, _ROWS):
+            decoder.forward = functools.partial(some, first)
+            logits = trainer.model(input_ids=ids[None], use_cache=False).logits[0]
+            following = ids[first + 1 :][:_ROWS, None]
+            chances = torch.log_softmax(logits[: len(following)].float(), dim=-1)
+            found.append(chances.gather(1, following)[:, 0])
+    finally:
+        del decoder.forward
+        if own is not None:
+            decoder.forward = own
+    return torch.cat(found)
 
 
 def _tokens(
