@@ -1,5 +1,7 @@
 """Loading models and tokenizers that lack what others have."""
 
+import importlib
+
 import numpy as np
 import pytest
 import torch
@@ -91,3 +93,26 @@ def test_in_four_bits_both_engines_answer(tiny_model, tiny_adapter):
     alone = all_answers(OnePrompt(model), questions)
     together = all_answers(SharedPrefix(model, batch_tokens=64), questions)
     assert np.array(together) == pytest.approx(np.array(alone), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("step", "settings"),
+    [
+        *((f"finetune.{method}", {method: {}}) for method in ("sft", "dpo", "orpo")),
+        ("writing.write", {"writing": {}}),
+        ("questionnaire.ask", {"questionnaire": {}}),
+        ("questionnaire.generate", {"questionnaire": {}}),
+        ("forms.propose", {"proposals": {"model": "tiny"}}),
+    ],
+)
+def test_without_a_gpu_none_is_stood_in_for(make_job, monkeypatch, step, settings):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    # Nothing of its inputs is looked at before.
+    job = make_job(
+        settings={"run": {"seed": 1}, "compute": {"device": "cuda"}, **settings}, inputs={}
+    )
+    with pytest.raises(ValueError) as caught:
+        importlib.import_module(f"mimic.{step}").main(job)
+    said = str(caught.value)
+    assert "compute.device is cuda, but PyTorch finds no GPU on this machine" in said
+    assert "allowed are cpu and cuda" in said and "set compute.device to cpu" in said

@@ -47,7 +47,8 @@ def test_a_contradiction_is_named(model, values, message):
     assert message in str(caught.value)
 
 
-def test_what_needs_a_gpu_is_refused_without_one():
+def test_what_needs_a_gpu_is_refused_without_one(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     cpu = ComputeSettings(device="cpu")
     flash = SftSettings(attention="flash_attention_2", precision="bfloat16")
     with pytest.raises(ValueError, match=r"sft.attention flash_attention_2 needs a GPU; set it to"):

@@ -48,11 +48,39 @@ class ComputeSettings(Settings):
     )
 
 
+def check_gpu(compute: ComputeSettings) -> None:
+    """Check that there is a GPU where models are to run on one.
+
+    Otherwise some libraries would take the CPU without a word, and what it made be kept as the
+    GPU's.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    import torch
+
+    if compute.device == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            "compute.device is cuda, but PyTorch finds no GPU on this machine "
+            "(torch.cuda.is_available() is false); allowed are cpu and cuda: start the job where "
+            "a GPU is, with a PyTorch that is built for it, or set compute.device to cpu"
+        )
+
+
 def prepare_torch(compute: ComputeSettings, *, seed: int) -> None:
-    """Set threads, seed and deterministic algorithms, before any weight is made or loaded."""
+    """Set threads, seed and deterministic algorithms, before any weight is made or loaded.
+
+    Raises
+    ------
+    ValueError
+        If models are to run on a GPU and there is none.
+    """
     import torch
     import transformers
 
+    check_gpu(compute)
     torch.set_num_threads(compute.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     # Nothing here reads memory that was never written; filling it costs time at every operation.

@@ -15,7 +15,7 @@ from accelerate import PartialState
 from peft import LoraConfig
 from peft.utils.other import TrainableTokensWrapper
 
-from mimic.compute import ComputeSettings, load_tokenizer, nf4, prepare_torch
+from mimic.compute import ComputeSettings, check_gpu, load_tokenizer, nf4, prepare_torch
 from mimic.conditioning import conditioning_of
 from mimic.finetune import resume
 from mimic.finetune.adapters import LOG
@@ -66,8 +66,8 @@ def load_material(job: Job, settings: TrainingSettings, *, method: str) -> Mater
     """
     compute = job.parse(ComputeSettings, "compute")
     seed = int(job.settings["run"]["seed"])
-    join(compute)
     check_device(settings, compute, method=method)
+    join(compute)
     prepare_torch(compute, seed=seed)
     has_tokens = conditioning_of(job) == "token"
     tokenizer = load_tokenizer(job.folder("model"), target_tokens=has_tokens)
@@ -157,6 +157,7 @@ def check_device(settings: TrainingSettings, compute: ComputeSettings, *, method
     ValueError
         With the setting to change.
     """
+    check_gpu(compute)
     on_cpu = compute.device == "cpu"
     if on_cpu and settings.autocast == "float16":
         raise ValueError(f"{method}.autocast float16 needs a GPU; set it to bfloat16 or none")

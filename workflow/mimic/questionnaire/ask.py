@@ -48,8 +48,8 @@ def main(job: Job) -> None:
     """Write ``answers.parquet``."""
     settings = job.parse(AskSettings, "questionnaire")
     compute = job.parse(ComputeSettings, "compute")
-    shard = own_shard(compute.device)
     prepare_torch(compute, seed=0)
+    shard = own_shard(compute.device)
     tokenizer = load_tokenizer(job.folder("model"), target_tokens=conditioning_of(job) == "token")
     instrument = load_instrument(job.input("instrument"))
     forms = read_forms(read_json(job.input("forms")))

@@ -22,8 +22,8 @@ def main(job: Job) -> None:
     """Write ``generated.parquet``."""
     settings = job.parse(GenerationSettings, "questionnaire")
     compute = job.parse(ComputeSettings, "compute")
-    shard = own_shard(compute.device)
     prepare_torch(compute, seed=settings.seed)
+    shard = own_shard(compute.device)
     released = load_released(job.input("released"))
     items = load_instrument(job.input("instrument")).items
     profiles = balanced_profiles(settings.profiles)

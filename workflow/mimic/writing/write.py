@@ -19,8 +19,8 @@ def main(job: Job) -> None:
     """Write ``texts.csv`` and ``hygiene.json``."""
     settings = job.parse(WritingSettings, "writing")
     compute = job.parse(ComputeSettings, "compute")
-    shard = own_shard(compute.device)
     prepare_torch(compute, seed=settings.seed)
+    shard = own_shard(compute.device)
     conditioning = conditioning_of(job)
     tokenizer = load_tokenizer(job.folder("model"), target_tokens=conditioning == "token")
     cells = cells_of(settings)
