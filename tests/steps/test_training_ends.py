@@ -13,11 +13,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+import yaml
 from launched import environment, write_job
 
 from mimic.finetune import dpo, resume, sft, watch
 from mimic.finetune.memory import advice
-from mimic.finetune.settings import DpoSettings, SftSettings
+from mimic.finetune.settings import DpoSettings, OrpoSettings, SftSettings
 from mimic.step import Job
 
 OUTPUTS = ("adapter_model.safetensors", "training_log.csv", "learning.json")
@@ -198,6 +199,24 @@ def test_what_is_pasted_takes_the_same_steps_until_the_batch_is_one():
     assert "d: {max_length: 50}, which cuts essays" in advice(settings, method="d")
     settings = settings.model_copy(update={"quantisation": "nf4"})
     assert "nf4" not in advice(settings, method="d")
+
+
+@pytest.mark.parametrize("model", [SftSettings, DpoSettings, OrpoSettings])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_of_a_model_in_parts_what_is_pasted_is_accepted(monkeypatch, model, precision):
+    class Four:
+        num_processes = 4
+
+    monkeypatch.setattr("mimic.finetune.memory.PartialState", Four)
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    monkeypatch.setenv("FSDP_VERSION", "2")
+    values = {"batch_size": 1, "accumulation": 8, "checkpointing": True, "precision": precision}
+    said = advice(model(**values), method="m")
+    (pasted,) = re.findall(r"m: ({quantisation.*?}), which", said)
+    launched = {"launch": {"config": "fsdp2_lora", "devices": 4}}
+    settings = model(**(values | launched | yaml.safe_load(pasted)))
+    assert (settings.quantisation, settings.launch.devices) == ("nf4", 4)
+    assert (settings.launch.config, settings.precision) == ("fsdp1_qlora", "bfloat16")
 
 
 def test_tensorboard_shows_a_training_while_it_runs_and_in_one_piece(job_of, monkeypatch):

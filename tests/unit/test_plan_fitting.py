@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 import yaml
-from plan_models import GEMMA_7B, LLAMA_3_8B, LLAMA_3_70B, SMOLLM2, a_training
+from plan_models import GEMMA_2_2B, GEMMA_7B, LLAMA_3_8B, LLAMA_3_70B, SMOLLM2, a_training
 
-from mimic.finetune.settings import SftSettings
+from mimic.finetune.settings import DpoSettings, OrpoSettings, SftSettings
 from mimic.plan.devices import A100_40, MELUXINA, Node, laptop
 from mimic.plan.fitting import (
     PASTED,
@@ -21,6 +21,7 @@ from mimic.plan.memory import training_memory
 from mimic.plan.workload import Writing
 
 ONE = Node(device=A100_40, gpus=1, network_rate=1e9)
+SETTINGS = {"sft": SftSettings, "dpo": DpoSettings, "orpo": OrpoSettings}
 
 
 def place(architecture, node=MELUXINA, **changes):
@@ -90,26 +91,45 @@ def test_what_fits_nowhere_says_what_was_tried():
         (LLAMA_3_70B, MELUXINA, {"sharding": "fsdp2_lora", "devices": 4, "batch_size": 1}),
         (LLAMA_3_70B, MELUXINA, {"quantisation": "nf4", "accumulation": 4, "longest": 8192}),
         (LLAMA_3_8B, MELUXINA, {"sharding": "ddp", "devices": 2, "checkpointing": False}),
+        (LLAMA_3_70B, MELUXINA, {"method": "dpo", "precompute_reference": True}),
+        (
+            LLAMA_3_70B,
+            MELUXINA,
+            {"method": "dpo", "precompute_reference": True, "quantisation": "nf4"},
+        ),
+        (LLAMA_3_70B, MELUXINA, {"method": "orpo", "quantisation": "nf4", "longest": 2048}),
+        (GEMMA_2_2B, ONE, {"attention": "eager", "longest": 24000, "batch_size": 1}),
+        (
+            GEMMA_2_2B,
+            ONE,
+            {"attention": "eager", "precision": "float32", "longest": 24000, "batch_size": 1},
+        ),
+        (LLAMA_3_70B, MELUXINA, {"quantisation": "nf4", "divisible": False}),
     ],
     ids=str,
 )
 def test_what_is_to_be_pasted_are_settings_and_fits(architecture, node, changes):
     before = a_training(**changes)
-    found = place_training(architecture, before, node, section="finetune.sft")
+    section = f"finetune.{before.method}"
+    found = place_training(architecture, before, node, section=section)
     assert found.words
-    ((section, pasted),) = yaml.safe_load(
-        found.words[found.words.rindex("finetune.sft: {") :]
-    ).items()
-    assert section == "finetune.sft"
+    if not before.divisible:
+        assert isinstance(found, Refused) and "launch" not in found.words
+        return
+    ((said, pasted),) = yaml.safe_load(found.words[found.words.rindex(f"{section}: {{") :]).items()
+    assert said == section
+    names = [name for name in PASTED if name in SETTINGS[before.method].model_fields]
     whole = {
-        **{name: getattr(before, name) for name in PASTED},
+        **{name: getattr(before, name) for name in names},
         "max_length": before.longest,
         "launch": {"config": before.sharding, "devices": before.devices},
     }
-    settings = SftSettings(**(whole | pasted))
+    settings = SETTINGS[before.method](**(whole | pasted))
+    # transformers refuses it for models that cap their attention scores.
+    assert architecture.norms_per_layer == 2 or settings.attention != "sdpa"
     after = replace(
         before,
-        **{name: getattr(settings, name) for name in PASTED},
+        **{name: getattr(settings, name) for name in names},
         longest=settings.max_length,
         sharding=settings.launch.config,
         devices=settings.launch.devices,

@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterator
 
 import torch
+from accelerate import PartialState
 
+from mimic.finetune.processes import fsdp_version
 from mimic.finetune.settings import TrainingSettings
 
 # How torch says it where it raises a plain RuntimeError: on the CPU, and below it in CUDA's
@@ -58,10 +60,19 @@ def advice(settings: TrainingSettings, *, method: str) -> str:
     shorter = f"{method}: {{max_length: {max(16, settings.max_length // 2)}}}, which cuts essays"
     if settings.quantisation == "none":
         return (
-            f"{now}; less memory, not the same training: {method}: {{quantisation: nf4}}, which "
-            f"keeps the frozen weights in 4 bits, or {shorter}"
+            f"{now}; less memory, not the same training: {method}: {{{_in_4_bits(settings)}}}, "
+            f"which keeps the frozen weights in 4 bits, or {shorter}"
         )
     return f"{now}; less memory, not the same training: {shorter}"
+
+
+def _in_4_bits(settings: TrainingSettings) -> str:
+    """The settings that keep weights in 4 bits; where devices share the model, FSDP2 can't."""
+    if fsdp_version() != 2:
+        return "quantisation: nf4"
+    precision = "" if settings.precision == "bfloat16" else ", precision: bfloat16"
+    devices = PartialState().num_processes
+    return f"quantisation: nf4{precision}, launch: {{config: fsdp1_qlora, devices: {devices}}}"
 
 
 def _smaller_batches(batch_size: int, accumulation: int) -> Iterator[tuple[int, int]]:

@@ -29,6 +29,7 @@ PASTED = (
     "attention",
     "precision",
     "quantisation",
+    "precompute_reference",
 )
 
 
@@ -95,7 +96,7 @@ def place_training(
             paste = settings_in_words(training, same, section)
             words = f"{over}; the same training fits with {paste}"
             return Placed(training=same, memory=planned(same), words=words)
-    for other in _others(training):
+    for other in _others(architecture, training, node.device):
         for same in (other, *_the_same(other, node)):
             if fits(planned(same), node.device):
                 paste = settings_in_words(training, same, section)
@@ -175,8 +176,11 @@ def _the_same(training: Training, node: Node) -> Iterator[Training]:
     sizes = [n for n in range(training.batch_size, 0, -1) if training.batch_size % n == 0]
     wider = (n for n in (2, 4, 8) if training.devices < n <= node.gpus)
     # What FSDP1 divides is in nf4 and stored as bfloat16.
-    divisible = training.quantisation == "none" or training.precision == "bfloat16"
-    for devices in (training.devices, *(wider if divisible else ())):
+    stored_so = training.quantisation == "none" or training.precision == "bfloat16"
+    for devices in (training.devices, *(wider if training.divisible and stored_so else ())):
+        sharding = _sharding(training, devices)
+        # TRL computes it before the devices have their parts.
+        precompute = training.precompute_reference and not sharding.startswith("fsdp")
         for checkpointing in sorted({training.checkpointing, True}):
             for size in sizes:
                 accumulation = training.accumulation * training.batch_size // size
@@ -187,7 +191,8 @@ def _the_same(training: Training, node: Node) -> Iterator[Training]:
                         accumulation=accumulation,
                         checkpointing=checkpointing,
                         devices=devices,
-                        sharding=_sharding(training, devices),
+                        sharding=sharding,
+                        precompute_reference=precompute,
                     )
 
 
@@ -198,13 +203,18 @@ def _sharding(training: Training, devices: int) -> Any:
     return "fsdp1_qlora" if training.quantisation == "nf4" else "fsdp2_lora"
 
 
-def _others(training: Training) -> Iterator[Training]:
+def _others(architecture: Architecture, training: Training, device: Device) -> Iterator[Training]:
     """Trainings that need less and aren't the same, the nearest first."""
-    least = training
-    if training.attention == "eager":
+    least, eager = training, training.attention == "eager"
+    # Gemma 2 caps its attention scores, which sdpa can't.
+    capped = architecture.norms_per_layer == 4
+    if eager and not capped:
         yield (least := replace(least, attention="sdpa"))
     if training.precision != "bfloat16":
         yield (least := replace(least, precision="bfloat16"))
+    if eager and capped and device.kind != "cpu":
+        # Which computes in 16 bits alone.
+        yield (least := replace(least, attention="flash_attention_2"))
     if training.quantisation == "none":
         sharding = "fsdp1_qlora" if training.sharding == "fsdp2_lora" else training.sharding
         yield (least := replace(least, quantisation="nf4", sharding=sharding))

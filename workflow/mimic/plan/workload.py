@@ -85,6 +85,9 @@ class Training:
         How the loss sees the vocabulary; as the method's trainer has it if None.
     offload
         Sharded only: whether weights and optimizer wait in the host's memory.
+    divisible
+        Whether devices can have a part of the model each: not where embeddings of single tokens
+        are trained, or adapters of profiles.
     """
 
     method: Method
@@ -107,6 +110,7 @@ class Training:
     devices: int = 1
     offload: bool = False
     looked_at: int = 0
+    divisible: bool = True
 
     def __post_init__(self) -> None:
         if (self.sharding == "single") != (self.devices == 1):
