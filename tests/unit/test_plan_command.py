@@ -12,7 +12,7 @@ import yaml
 
 from mimic import cli
 from mimic.files import write_json
-from mimic.finetune.settings import SftSettings
+from mimic.finetune.settings import DpoSettings, SftSettings
 from mimic.provenance.records import make_record
 from mimic.provenance.store import RECORD
 from mimic.study import MODELS_FILE, load_models
@@ -79,6 +79,7 @@ def test_the_default_study_runs_on_a_laptop(plan):
     # Of 134.5 million parameters in float32.
     assert sft[3] == "0.54" and sft[-3:-1] == ["yes", "–"]
     assert [row[:2] for row in rows if row[1:2] == ["writing"]] == [["4", "writing"]]
+    assert "smollm2, 134.5 million parameters" in out.splitlines()
     assert "the whole study: 0." in out
     assert "node-hours" not in out
 
@@ -88,7 +89,8 @@ def test_a_table_of_100_columns_says_what_a_study_takes_of_a_machine(plan):
     assert status == 0
     assert max(map(len, out.splitlines()[1:])) <= 100
     assert "on nodes of 4 × A100 40 GB, allocated whole" in out
-    assert {"llama-3.1-8b", "gemma-2-2b"} <= set(out.splitlines())
+    heads = {"llama-3.1-8b, 8.03 billion parameters", "gemma-2-2b, 2.61 billion parameters"}
+    assert heads <= set(out.splitlines())
     assert "3 dpo, nf4" in out and "3 sft" in out
     assert "note: gpt-3.5 runs at its provider, on no device of this plan" in out
     assert "note: the corpus isn't on this machine: 2,467 essays" in out
@@ -138,6 +140,8 @@ def test_the_same_for_machines(plan):
     assert status == 0
     values = json.loads(out)
     assert values["fits"] and values["served"] == ["gpt-3.5"]
+    sizes = {name: model["parameters"] for name, model in values["models"].items()}
+    assert sizes == {"llama-3.1-8b": 8_030_261_248, "gemma-2-2b": 2_614_341_888}
     trained = {job["name"]: job for job in values["jobs"] if job["stage"] == "finetune"}
     packs = {label: job["pack"] for label, job in trained.items() if "gemma-2-2b-sft" in label}
     assert packs == {
@@ -235,7 +239,10 @@ def test_runs_that_were_made_calibrate_the_plan(plan, tmp_path):
         seconds=2 * 3600 * sft["hours"],
         megabytes=3 * sft["bytes"]["total"] / 2**20,
     )
-    learning = {"steps": 12, "checks": [{"examples": sft["task"]["looked_at"] // 2}]}
+    learning = {
+        "steps": 12,
+        "checks": [{"check": "validation loss", "examples": sft["task"]["looked_at"] // 2}],
+    }
     write_json(store / ("a" * 40) / "learning.json", learning)
     a_record(
         store / ("b" * 40),
@@ -265,3 +272,29 @@ def test_runs_that_were_made_calibrate_the_plan(plan, tmp_path):
     status, out = plan(study)
     assert status == 0
     assert "calibrated: seconds of sft × 2.00 (1 run)" in out
+
+
+@pytest.mark.parametrize("conditioning", ["prompt", "adapter"])
+def test_a_reference_that_was_computed_once_is_planned_once(plan, tmp_path, conditioning):
+    dpo = {"epochs": 3, "pairs": None, "precompute_reference": True, "evaluations": 2}
+    finetune = {"methods": ["dpo"], "conditioning": [conditioning], "dpo": dpo}
+    study = {"finetune": finetune, "essays": {"source": {"kind": "csv", "path": "not-here.csv"}}}
+    before = json.loads(plan(study, "--json")[1])
+    (job,) = [job for job in before["jobs"] if job["stage"] == "finetune"]
+    task = job["task"]
+    # Three epochs, each step filled up to one pair.
+    assert task["examples"] * 3 == task["steps"]
+    assert task["adapters"] == (1 if conditioning == "prompt" else 16)
+    adapters = {} if conditioning == "prompt" else {"adapters": task["adapters"]}
+    settings = {"run": {"model": "smollm2", "seed": 1}, "dpo": DpoSettings(**dpo).model_dump()}
+    settings["launch"] = settings["dpo"].pop("launch")
+    folder = tmp_path / "store" / ("a" * 40)
+    a_record(folder, "finetune.dpo", settings, seconds=3000, megabytes=1000)
+    checked = 5 * task["adapters"]
+    checks = [
+        {"check": f"{part} margin", "examples": checked} for part in ("training", "validation")
+    ]
+    write_json(folder / "learning.json", {"steps": task["steps"], "checks": checks, **adapters})
+    factors = json.loads(plan(study, "--json")[1])["factors"]
+    (factor,) = [one["value"] for one in factors if one["quantity"] == "seconds"]
+    assert factor == pytest.approx(3000 / (3600 * job["hours"]), rel=1e-9)

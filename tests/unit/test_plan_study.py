@@ -11,7 +11,9 @@ import pytest
 import yaml
 
 from mimic.plan.corpus import Lengths, assumed_lengths, essay_lengths, padded_length
+from mimic.plan.devices import node_of
 from mimic.plan.study_work import Work, architecture_of, work_of
+from mimic.plan.time import LOADING_RATE, training_seconds
 from mimic.plan.workload import Answering, Training, Writing
 from mimic.study import load_models, load_study
 
@@ -87,6 +89,34 @@ def test_published_splits_train_on_more(work):
     assert training(work, **published).examples == 80
     pairs = {"split": "published", "dpo": {"epochs": 1, "pairs": None, "batch_size": 1}}
     assert training(work, method="dpo", **pairs).examples == 270
+
+
+def test_each_adapter_of_a_profile_looks_at_its_own_pairs_and_loads_the_model(work):
+    many = Lengths(tokens=tuple(range(100, 1700)))
+    dpo = {"epochs": 1, "pairs": None, "batch_size": 1, "checked_pairs": 40, "evaluations": 1}
+    finetune = {"method": "dpo", "dpo": dpo}
+    one = training(work, many, **finetune)
+    each = training(work, many, conditioning=["adapter"], **finetune)
+    # 640 essays to train on and 160 to look at, of 32 profiles, of which 16 are asked.
+    assert (one.adapters, each.adapters, each.divisible) == (1, 16, False)
+    assert each.examples == 16 * 20 * 3
+    assert one.looked_at == 4 * 40 + 6 * 40
+    assert each.looked_at == 16 * (4 * 40 + 6 * 5 * 3)
+    shape = architecture_of(load_models(Path("config/models.yaml"))["smollm2"])
+    node = node_of("cpu", threads=1)
+    starts = [training_seconds(shape, task, node).start for task in (one, each)]
+    loading = 4 * shape.parameters / LOADING_RATE
+    assert starts[1] - starts[0] == pytest.approx(15 * loading)
+
+
+def test_what_devices_cannot_share_is_told_by_how_a_run_is_told(work):
+    told = {"methods": ["sft"], "conditioning": ["prompt", "token", "none"]}
+    found = {each.name: each.task.divisible for each in work("finetune", finetune=told)}
+    assert found == {
+        "smollm2-sft-s1": True,
+        "smollm2-sft-token-s1": False,
+        "smollm2-sft-none-s1": True,
+    }
 
 
 def test_items_make_prompts_longer(work):

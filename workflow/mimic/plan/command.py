@@ -80,6 +80,7 @@ def _plain(plan: Plan, factors: Factors) -> dict[str, Any]:
     return {
         "device": plan.node.device.title,
         "gpus_per_node": plan.node.gpus,
+        "models": {name: {"parameters": number} for name, number in plan.parameters.items()},
         "jobs": [
             {
                 "name": row.work.name,

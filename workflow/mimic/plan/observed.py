@@ -12,14 +12,21 @@ from typing import Any
 
 from mimic.compute import ComputeSettings
 from mimic.files import read_json
-from mimic.finetune.settings import DpoSettings, OrpoSettings, SftSettings
+from mimic.finetune.settings import (
+    DpoSettings,
+    OrpoSettings,
+    PreferenceSettings,
+    SftSettings,
+    TrainingSettings,
+)
 from mimic.models.settings import ModelSettings
 from mimic.plan.architecture import Architecture
 from mimic.plan.calibrate import Observation, bytes_of, device_of, seconds_of
 from mimic.plan.corpus import PROMPT_TOKENS, Lengths
 from mimic.plan.devices import Device, Kind, Node, node_of
 from mimic.plan.memory import Memory, training_memory, writing_memory
-from mimic.plan.study_work import architecture_of, task_of, writing_of
+from mimic.plan.study_training import task_of
+from mimic.plan.study_work import architecture_of, writing_of
 from mimic.plan.time import training_seconds, writing_seconds
 from mimic.plan.workload import Method
 from mimic.provenance.records import read_record
@@ -129,16 +136,29 @@ def _planned(
     except (ValueError, KeyError):
         return None
     learning = read_json(entry / "learning.json")
-    steps = learning["steps"]
-    parsed = parsed.model_copy(update={"steps": steps, "epochs": None})
+    steps, adapters = learning["steps"], learning.get("adapters", 1)
     training = task_of(
-        parsed,
+        parsed.model_copy(update={"steps": steps, "epochs": None}),
         method=method,
         lengths=lengths,
-        examples=steps * parsed.batch_size * parsed.accumulation,
-        # Of what it looked at: all validation essays for SFT, a set number of pairs for others.
-        validation=max(check["examples"] for check in learning["checks"]),
+        examples=_examples(parsed, steps=steps, adapters=adapters),
+        checked=_checked(learning["checks"]),
         prompt=PROMPT_TOKENS,
+        adapters=adapters,
     )
     seconds = training_seconds(architecture, training, node).total
     return method, seconds, training_memory(architecture, training, node.device)
+
+
+def _examples(settings: TrainingSettings, *, steps: int, adapters: int) -> int:
+    """Distinct examples, or pairs, of a training whose adapters took so many steps altogether."""
+    seen = steps * settings.batch_size * settings.accumulation / (settings.epochs or 1)
+    if isinstance(settings, PreferenceSettings) and settings.pairs is not None:
+        seen = min(seen, settings.pairs * adapters)
+    return max(1, round(seen))
+
+
+def _checked(checks: list[dict[str, Any]]) -> tuple[int, int]:
+    """Training examples and validation examples that a training looked at."""
+    counts = {check["check"].startswith("training"): check["examples"] for check in checks}
+    return counts.get(True, 0), counts.get(False, 0)

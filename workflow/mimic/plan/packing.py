@@ -5,7 +5,8 @@ from __future__ import annotations
 from mimic.packs import list_packs
 from mimic.plan.corpus import assumed_lengths
 from mimic.plan.devices import Kind, node_of
-from mimic.plan.study_work import architecture_of, count_items, training_of
+from mimic.plan.study_training import training_of
+from mimic.plan.study_work import architecture_of, count_items
 from mimic.plan.time import training_seconds
 from mimic.study import Study
 

@@ -77,11 +77,14 @@ class Plan:
     ----------
     jobs
         Those that fit, with their hours.
+    parameters
+        Of each model that has jobs, by name.
     """
 
     rows: tuple[Row, ...]
     node: Node
     jobs: tuple[PlannedJob, ...]
+    parameters: Mapping[str, int]
 
     @property
     def fits(self) -> bool:
@@ -140,7 +143,8 @@ def plan_work(
         for row in rows
         if (hours := row.best_hours) is not None
     )
-    return Plan(rows=rows, node=node, jobs=jobs)
+    parameters = {row.work.model: architectures[row.work.model].parameters for row in rows}
+    return Plan(rows=rows, node=node, jobs=jobs, parameters=parameters)
 
 
 def _row(work: Work, architecture: Architecture, node: Node, factors: Factors) -> Row:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,16 +10,15 @@ from pathlib import Path
 import yaml
 
 from mimic.compute import ComputeSettings
-from mimic.finetune.settings import DpoSettings, PreferenceSettings, SftSettings, TrainingSettings
 from mimic.models.settings import ModelSettings
 from mimic.plan.architecture import Architecture
-from mimic.plan.corpus import ITEM_TOKENS, PROMPT_TOKENS, Lengths, padded_length
-from mimic.plan.workload import Adapter, Answering, Method, Training, Writing
+from mimic.plan.corpus import PROMPT_TOKENS, Lengths
+from mimic.plan.study_training import training_of
+from mimic.plan.workload import Answering, Training, Writing
 from mimic.questionnaire.instruments import load_instrument
 from mimic.recipes import Run
 from mimic.settings import parse_settings
 from mimic.study import INSTRUMENTS, Study
-from mimic.traits import ALL_PROFILES, withheld_profiles
 from mimic.writing.settings import WritingSettings
 
 SKETCHES = Path("config/forms/sketches.yaml")
@@ -29,8 +27,6 @@ SKETCHES = Path("config/forms/sketches.yaml")
 FORM_TOKENS, TARGET_TOKENS, ENDING_TOKENS = 70, 40, 20
 # Formats of answers in words, which are the published ones, and both orders of options.
 RELEASED_FORMATS, ORDERS = 3, 2
-# Published splits, for training and for validation.
-PUBLISHED_SHARES = {"sft": (0.8, 0.1), "dpo": (0.9, 0.1), "orpo": (0.9, 0.1)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,112 +95,6 @@ def architecture_of(model: ModelSettings) -> Architecture:
     published, values = model.parameters * 1e6, model.architecture.model_dump()
     either = [Architecture(**values, norms_per_layer=norms) for norms in (2, 4)]
     return min(either, key=lambda shape: abs(shape.parameters - published))
-
-
-def training_of(study: Study, run: Run, lengths: Lengths, *, items: int) -> Training:
-    """The training of a run."""
-    settings = run.training
-    assert settings is not None and run.pairs is not None  # the caller asks trained runs alone
-    essays = study.settings.essays
-    kept_back = essays.roles.G * essays.validation_share
-    kept = essays.roles.G - kept_back
-    if run.split == "published":
-        kept, kept_back = PUBLISHED_SHARES[run.method]
-    if run.withholds_profiles:
-        kept *= 1 - len(withheld_profiles()) / len(ALL_PROFILES)
-    # Adapters of profiles are trained one after the other: as one training of all their steps.
-    adapters = study.adapted_profiles if run.conditioning == "adapter" else 1
-    if adapters > 1:
-        kept /= len(ALL_PROFILES)
-    examples = max(1, round(len(lengths.tokens) * kept))
-    if isinstance(settings, PreferenceSettings):
-        examples *= run.pairs.rejected_per_chosen
-        examples = min(examples, settings.pairs or examples)
-    examples *= adapters
-    if settings.steps is not None:
-        settings = settings.model_copy(update={"steps": settings.steps * adapters})
-    prompt = PROMPT_TOKENS
-    if run.data != "essays":
-        prompt += ITEM_TOKENS * items // 2
-    return task_of(
-        settings,
-        method=_method(run.method),
-        lengths=lengths,
-        examples=examples,
-        validation=round(len(lengths.tokens) * kept_back),
-        prompt=prompt,
-    )
-
-
-def task_of(
-    settings: TrainingSettings,
-    *,
-    method: Method,
-    lengths: Lengths,
-    examples: int,
-    validation: int,
-    prompt: int,
-) -> Training:
-    """A training by its settings.
-
-    Parameters
-    ----------
-    examples, validation
-        Numbers of the examples, or pairs, that it trains on, and of the essays to look at.
-    prompt
-        Tokens of a prompt.
-    """
-    packing = isinstance(settings, SftSettings) and settings.packing
-    rows = settings.batch_size * (1 if method == "sft" else 2)
-    # In sorted batches next to nothing is padded but the other side of a pair.
-    padded_to = (1 if method == "sft" else 2) if settings.length_sorted or packing else rows
-    mean = padded_length(
-        lengths.tokens, rows=padded_to, prompt=prompt, max_length=settings.max_length
-    )
-    per_step = settings.batch_size * settings.accumulation
-    if packing:
-        examples = math.ceil(examples * mean / settings.max_length)
-    steps = settings.steps or math.ceil((settings.epochs or 1) * math.ceil(examples / per_step))
-    targets = settings.lora.target_modules
-    longest = settings.max_length
-    if not packing and not lengths.assumed:
-        longest = min(longest, lengths.tokens[-1] + prompt)
-    return Training(
-        method=method,
-        adapter=Adapter(
-            rank=settings.lora.rank, target_modules=targets, dropout=settings.lora.dropout
-        ),
-        batch_size=settings.batch_size,
-        accumulation=settings.accumulation,
-        steps=steps,
-        longest=longest,
-        mean_length=mean,
-        examples=min(examples, steps * per_step),
-        precision=settings.precision,
-        autocast=settings.autocast,
-        attention=settings.attention,
-        quantisation=settings.quantisation,
-        checkpointing=settings.checkpointing,
-        packing=packing,
-        precompute_reference=isinstance(settings, DpoSettings) and settings.precompute_reference,
-        looked_at=_looked_at(settings, validation),
-        sharding=settings.launch.config,
-        devices=settings.launch.devices,
-    )
-
-
-def _looked_at(settings: TrainingSettings, validation: int) -> int:
-    """Forward passes of single examples, as the training scripts make them."""
-    if isinstance(settings, PreferenceSettings):
-        # Both sides of training and validation pairs, with the adapter and without it; within the
-        # training those of the validation pairs.
-        return (8 + 2 * settings.evaluations) * settings.checked_pairs
-    return (2 + settings.evaluations) * validation
-
-
-def _method(name: str) -> Method:
-    methods: dict[str, Method] = {"sft": "sft", "dpo": "dpo", "orpo": "orpo"}
-    return methods[name]
 
 
 def count_items(study: Study) -> int:

@@ -114,7 +114,7 @@ def training_seconds(architecture: Architecture, training: Training, node: Node)
         rounds = training.examples / (training.batch_size * training.devices)
         reference = rounds * seconds(FORWARD)
     return Time(
-        start=_start_seconds(architecture, training.weight_bytes),
+        start=_start_seconds(architecture, training.weight_bytes, times=training.adapters),
         computing=training.batches * batch + reference + training.looked_at * seconds(FORWARD, 1),
         fetching=training.batches * (together - batch),
     )
@@ -160,8 +160,8 @@ def answering_seconds(architecture: Architecture, answering: Answering, device: 
     )
 
 
-def _start_seconds(a: Architecture, wide: int) -> float:
-    return START_SECONDS + a.parameters * wide / LOADING_RATE
+def _start_seconds(a: Architecture, wide: int, *, times: int = 1) -> float:
+    return START_SECONDS + times * a.parameters * wide / LOADING_RATE
 
 
 def _batch_seconds(

@@ -80,7 +80,7 @@ def _jobs(plan: Plan, notes: list[str]) -> Iterator[Table | str]:
     yield _table(plan, heads=True)
     for model, groups in of_model.items():
         table = _table(plan, heads=False)
-        yield model
+        yield f"{model}, {_size(plan.parameters[model])}"
         for rows in groups:
             first = rows[0]
             hours = first.best_hours
@@ -204,6 +204,13 @@ def _what(row: Row) -> str:
 def _fits(row: Row, notes: list[str]) -> str:
     said = "no" if not row.fits else "tight" if row.tight else "yes"
     return f"{said} {notes.index(row.words) + 1}" if row.words else said
+
+
+def _size(parameters: int) -> str:
+    """A model's number of parameters."""
+    if parameters < 1e9:
+        return f"{parameters / 1e6:.1f} million parameters"
+    return f"{parameters / 1e9:.2f} billion parameters"
 
 
 def _gigabytes(size: float) -> str:

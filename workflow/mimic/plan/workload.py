@@ -85,6 +85,9 @@ class Training:
         How the loss sees the vocabulary; as the method's trainer has it if None.
     offload
         Sharded only: whether weights and optimizer wait in the host's memory.
+    adapters
+        Adapters that are trained one after the other, the model loaded anew for each; steps,
+        examples and `looked_at` are those of all of them.
     divisible
         Whether devices can have a part of the model each: not where embeddings of single tokens
         are trained, or adapters of profiles.
@@ -110,6 +113,7 @@ class Training:
     devices: int = 1
     offload: bool = False
     looked_at: int = 0
+    adapters: int = 1
     divisible: bool = True
 
     def __post_init__(self) -> None:
