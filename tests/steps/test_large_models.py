@@ -218,8 +218,7 @@ def test_a_model_in_parts_is_trained_as_a_whole_one(
 
 
 @pytest.mark.slowest
-# AdamW's first updates are of one size, so a small gradient of another sign counts as much as a large
-# one.
+# AdamW's first updates are of one size: a small gradient of another sign counts as a large one.
 @pytest.mark.parametrize(
     ("method", "off", "weights_off"), [("dpo", 2e-2, 4e-2), ("orpo", 5e-2, 0.4)]
 )

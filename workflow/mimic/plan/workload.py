@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from mimic.plan.architecture import LINEAR, Architecture
@@ -114,7 +114,8 @@ class Training:
     offload: bool = False
     looked_at: int = 0
     adapters: int = 1
-    divisible: bool = True
+    # It says what can be proposed, not what is trained.
+    divisible: bool = field(default=True, compare=False)
 
     def __post_init__(self) -> None:
         if (self.sharding == "single") != (self.devices == 1):
