@@ -8,7 +8,7 @@ import pytest
 
 from mimic.packs import list_packs
 from mimic.pairs.settings import PairsSettings
-from mimic.plan.packing import packs_of
+from mimic.plan.by_settings import packs_of
 from mimic.recipes import FinetuneSettings, Run, list_runs
 from mimic.settings import parse_settings
 from mimic.study import Study, load_study

@@ -3,7 +3,7 @@
 import json
 
 from mimic.files import canonical_json
-from mimic.plan.packing import packs_of
+from mimic.plan.by_settings import packs_of, resources_of
 from mimic.provenance import pack_table
 
 
@@ -89,6 +89,8 @@ TRAINING_OUTPUTS = {
 }
 PACK_TABLES = f"{ROOT}/finetune/{pack_table.FOLDER}"
 PACKS = packs_of(study)
+# What a training asks for, or several in one job; it is no part of what results depend on.
+ASKED = resources_of(study)
 PACK_OF = {run: pack for pack, members in PACKS.items() for run in members}
 
 
@@ -98,9 +100,9 @@ def pack_of(wildcards):
     return f"{PACK_TABLES}/{pack}.tsv" if pack else []
 
 
-def alone(for_each_device, packed):
-    """A resource of a run's job: by its devices, and less where a pack has done the work."""
-    return lambda w: packed if w.run in PACK_OF else for_each_device * devices_of(w)
+def alone(of_run, packed):
+    """A resource of a run's job, which is light where a pack has done the work."""
+    return lambda w: packed if w.run in PACK_OF else of_run(w)
 
 
 def pack_inputs(wildcards):

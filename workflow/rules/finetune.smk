@@ -19,8 +19,8 @@ rule pack:
         pack=LABEL,
     threads: lambda w: study.settings.compute.threads * len(PACKS[w.pack])
     resources:
-        mem_mb=lambda w: 4000 * len(PACKS[w.pack]),
-        runtime=120,
+        mem_mb=lambda w: ASKED(*PACKS[w.pack]).mem_mb,
+        runtime=lambda w: ASKED(*PACKS[w.pack]).runtime,
     params:
         name="pack {pack}",
         spec=pack_spec,
@@ -43,10 +43,10 @@ rule finetune:
         f"{ROOT}/logs/finetune/{{run}}.log",
     benchmark:
         f"{ROOT}/benchmarks/finetune/{{run}}.tsv"
-    threads: alone(study.settings.compute.threads, packed=1)
+    threads: alone(lambda w: study.settings.compute.threads * devices_of(w), packed=1)
     resources:
-        mem_mb=alone(4000, packed=500),
-        runtime=lambda w: 10 if w.run in PACK_OF else 120,
+        mem_mb=alone(lambda w: ASKED(w.run).mem_mb, packed=500),
+        runtime=alone(lambda w: ASKED(w.run).runtime, packed=10),
     params:
         name="finetune {run}",
         spec=lambda w: training_spec(w.run),

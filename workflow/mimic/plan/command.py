@@ -7,11 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from mimic.plan.by_settings import packs_of
 from mimic.plan.calibrate import Factors, fit
 from mimic.plan.corpus import Lengths, essay_lengths
 from mimic.plan.devices import Kind, node_of
 from mimic.plan.observed import observations
-from mimic.plan.packing import packs_of
 from mimic.plan.schedule import Usage
 from mimic.plan.study_plan import Plan, plan_work
 from mimic.plan.study_work import architecture_of, work_of

@@ -78,6 +78,12 @@ def training_memory(architecture: Architecture, training: Training, device: Devi
     return _with_overhead(parts, device, several=training.devices > 1)
 
 
+def loaded_bytes(architecture: Architecture, training: Training) -> float:
+    """Bytes of the weights that each process loads, however the devices share them afterwards."""
+    stored = _stored_weights(architecture, training.weight_bytes, training.quantisation)
+    return stored + _scales(architecture, training.quantisation)
+
+
 def writing_memory(architecture: Architecture, writing: Writing, device: Device) -> Memory:
     """Peak memory of writing, on each of its devices.
 
