@@ -47,6 +47,33 @@ def test_a_signal_ends_the_step(
     assert not Path("results/x").exists()
 
 
+@pytest.mark.parametrize("words", ["", "set batch_size to 1"])
+def test_a_step_that_is_killed_may_have_run_out_of_memory(
+    runner: Runner, made_up: Callable[..., None], words: str
+) -> None:
+    made_up(
+        "import os, signal\n"
+        "from mimic.progress import say_if_killed\n"
+        f"if {words!r}:\n"
+        f"    say_if_killed({words!r})\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = run(runner("made_up", outputs=["results/x"]))
+    assert done.returncode == 137
+    said = "killed (SIGKILL), perhaps because the host's memory was full"
+    assert f"{said}: {words}\n" in done.stderr if words else f"{said}\n" in done.stderr
+    assert "failed with exit status 137" in done.stderr
+
+
+def test_last_words_of_a_step_that_goes_on_are_not_shown(
+    runner: Runner, made_up: Callable[..., None]
+) -> None:
+    made_up("from mimic.progress import say_if_killed\nsay_if_killed('set it to 1')\nexit(3)\n")
+    done = run(runner("made_up", outputs=["results/x"]))
+    assert done.returncode == 3
+    assert "set it to 1" not in done.stderr
+
+
 @pytest.mark.parametrize("waited_for", [True, False])
 def test_a_starter_that_is_killed_ends_the_step(
     runner: Runner, made_up: Callable[..., None], waited_for: bool

@@ -159,7 +159,7 @@ def full_machine(*_args, **_kwargs):
 
 
 @pytest.mark.parametrize("full", [full_gpu, full_machine])
-def test_out_of_memory_it_prints_settings_that_fit(job_of, monkeypatch, full):
+def test_out_of_memory_it_prints_settings_that_fit(job_of, monkeypatch, capsys, full):
     monkeypatch.setattr(dpo.DPOTrainer, "training_step", full)
     job = job_of("dpo", out="a", steps=2, batch_size=4, accumulation=2)
     with pytest.raises(ValueError) as caught:
@@ -169,6 +169,8 @@ def test_out_of_memory_it_prints_settings_that_fit(job_of, monkeypatch, full):
     assert "dpo: {batch_size: 2, accumulation: 4}" in said
     assert "{batch_size: 1, accumulation: 8}" in said
     assert "\n" not in said, "the runner shows one line"
+    # What the runner shows if the machine kills it: tests/steps/test_runner_ends.py.
+    assert f"if killed: {said}\n" in capsys.readouterr().out
     assert list(job.out.iterdir()) == []
 
 
@@ -204,10 +206,7 @@ def test_what_is_pasted_takes_the_same_steps_until_the_batch_is_one():
 @pytest.mark.parametrize("model", [SftSettings, DpoSettings, OrpoSettings])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_of_a_model_in_parts_what_is_pasted_is_accepted(monkeypatch, model, precision):
-    class Four:
-        num_processes = 4
-
-    monkeypatch.setattr("mimic.finetune.memory.PartialState", Four)
+    monkeypatch.setenv("WORLD_SIZE", "4")
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
     monkeypatch.setenv("FSDP_VERSION", "2")
     values = {"batch_size": 1, "accumulation": 8, "checkpointing": True, "precision": precision}

@@ -9,6 +9,8 @@ import time
 
 # Lines that begin so are shown in the terminal by the runner; all others go to the log alone.
 PROGRESS_MARK = "» "
+# The line that begins so is shown if the step is killed.
+IF_KILLED_MARK = "if killed: "
 
 
 class Progress:
@@ -44,3 +46,8 @@ class Progress:
 def say(line: str) -> None:
     """Show a line in the terminal of whoever started the job."""
     print(f"{PROGRESS_MARK}{line}", flush=True)
+
+
+def say_if_killed(line: str) -> None:
+    """Have a line shown if this process is killed, when it can't say anything any more."""
+    print(f"{IF_KILLED_MARK}{line}", flush=True)

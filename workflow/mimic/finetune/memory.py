@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator
 
 import torch
-from accelerate import PartialState
 
 from mimic.finetune.processes import fsdp_version
 from mimic.finetune.settings import TrainingSettings
+from mimic.progress import say_if_killed
 
 # How torch says it where it raises a plain RuntimeError: on the CPU, and below it in CUDA's
 # libraries.
@@ -23,11 +24,15 @@ _WORDS = re.compile(
 def out_of_memory_in_words(settings: TrainingSettings, *, method: str) -> Iterator[None]:
     """Turn running out of memory into a user's error that names settings which need less.
 
+    Whoever finds the process killed is told the same.
+
     Raises
     ------
     ValueError
         With settings to paste, if memory ran out.
     """
+    # Out of the host's memory, Linux kills it.
+    say_if_killed(advice(settings, method=method))
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -71,7 +76,7 @@ def _in_4_bits(settings: TrainingSettings) -> str:
     if fsdp_version() != 2:
         return "quantisation: nf4"
     precision = "" if settings.precision == "bfloat16" else ", precision: bfloat16"
-    devices = PartialState().num_processes
+    devices = os.environ["WORLD_SIZE"]
     return f"quantisation: nf4{precision}, launch: {{config: fsdp1_qlora, devices: {devices}}}"
 
 

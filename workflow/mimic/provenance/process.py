@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from mimic.progress import PROGRESS_MARK
+from mimic.progress import IF_KILLED_MARK, PROGRESS_MARK
 from mimic.provenance.bound import bound
 
 # Set before the step's Python starts. The allocator settings keep freed memory for the next
@@ -31,6 +31,8 @@ PARENT_CHECK_S = 1.0
 # An optimizer step and a large checkpoint may take minutes. Whoever has the work done again waits
 # for the lock meanwhile.
 SAVE_GRACE_S = 600.0
+# The exit status of what a signal ended that nothing can catch. Linux sends it where memory is out.
+KILLED = 128 + signal.SIGKILL
 
 
 def run_in_group(
@@ -94,6 +96,7 @@ def run_in_group(
     watch.start()
     end = threading.Thread(target=_end_with, args=(process, group), daemon=True)
     end.start()
+    last_words = ""
     assert process.stdout is not None  # it was asked for
     try:
         with log.open("w", encoding="utf-8") as handle:
@@ -102,6 +105,8 @@ def run_in_group(
                 handle.flush()
                 if line.startswith((PROGRESS_MARK, "error: ")):
                     tell(line.removeprefix(PROGRESS_MARK).rstrip())
+                elif line.startswith(IF_KILLED_MARK):
+                    last_words = f": {line.removeprefix(IF_KILLED_MARK).rstrip()}"
     except BaseException:
         # A full disk: no step goes on without its runner.
         group.send(signal.SIGKILL)
@@ -112,7 +117,10 @@ def run_in_group(
         watch.join()
         group.end()
         status = process.wait()
-    return status if status >= 0 else 128 - status
+    status = status if status >= 0 else 128 - status
+    if status == KILLED and not group.told:
+        tell(f"killed (SIGKILL), perhaps because the host's memory was full{last_words}")
+    return status
 
 
 def pass_on_signals(to: Callable[[int], None]) -> None:
