@@ -20,6 +20,7 @@ from mimic.plan.fitting import (
 from mimic.plan.memory import training_memory
 from mimic.plan.workload import Writing
 
+CPU = Node(device=laptop(threads=1), gpus=1, network_rate=1e9)
 ONE = Node(device=A100_40, gpus=1, network_rate=1e9)
 SETTINGS = {"sft": SftSettings, "dpo": DpoSettings, "orpo": OrpoSettings}
 
@@ -104,6 +105,11 @@ def test_what_fits_nowhere_says_what_was_tried():
             ONE,
             {"attention": "eager", "precision": "float32", "longest": 24000, "batch_size": 1},
         ),
+        (
+            GEMMA_2_2B,
+            CPU,
+            {"attention": "eager", "precision": "float32", "longest": 8192, "batch_size": 1},
+        ),
         (LLAMA_3_70B, MELUXINA, {"quantisation": "nf4", "divisible": False}),
     ],
     ids=str,
@@ -115,6 +121,7 @@ def test_what_is_to_be_pasted_are_settings_and_fits(architecture, node, changes)
     assert found.words
     if not before.divisible:
         assert isinstance(found, Refused) and "launch" not in found.words
+        assert "up to 1 device(s)" in found.words
         return
     ((said, pasted),) = yaml.safe_load(found.words[found.words.rindex(f"{section}: {{") :]).items()
     assert said == section
@@ -127,6 +134,7 @@ def test_what_is_to_be_pasted_are_settings_and_fits(architecture, node, changes)
     settings = SETTINGS[before.method](**(whole | pasted))
     # transformers refuses it for models that cap their attention scores.
     assert architecture.norms_per_layer == 2 or settings.attention != "sdpa"
+    assert node is not CPU or settings.attention != "flash_attention_2"
     after = replace(
         before,
         **{name: getattr(settings, name) for name in names},

@@ -102,9 +102,10 @@ def place_training(
                 paste = settings_in_words(training, same, section)
                 words = f"{over}; another training that fits: {paste}"
                 return Refused(memory=memory, words=words)
+    devices = node.gpus if training.divisible else training.devices
     words = (
         f"{over}; nothing that was tried fits: batches of 1, checkpointing, bfloat16, nf4, up to "
-        f"{node.gpus} device(s), shorter examples. Take a smaller model or a larger device"
+        f"{devices} device(s), shorter examples. Take a smaller model or a larger device"
     )
     return Refused(memory=memory, words=words)
 
