@@ -1,14 +1,16 @@
 # Settings, validation, includes, targets; nothing else. Rules stand in workflow/rules.
 import os
 import shutil
+import sys
 from functools import partial
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.persistence.file import FilePersistence
 from snakemake.utils import min_version
 
 from mimic.provenance import submission, submit
-from mimic.provenance.notes import identities
+from mimic.provenance.notes import identities, noted_outputs
 from mimic.provenance.specs import code_digest, job_files, spec, use_this_python
 from mimic.provenance.store import the_store
 from mimic.questionnaire.settings import AskSettings
@@ -45,14 +47,15 @@ files_of = partial(partial, job_files, root=ROOT)
 # Labels of runs are model-method and more. Not a list of them all: it would stand in every path's
 # pattern, and a study of hundreds of runs would take most of its time to match them.
 LABEL = "[^/]+-[^/]+"
+SPLITS = "published-sft|published-preferences"
 
 
 wildcard_constraints:
     model="|".join(study.models),
     run=LABEL,
     series=LABEL,
-    split="published-sft|published-preferences",
-    judge="reading|published-sft|published-preferences",
+    split=SPLITS,
+    judge=f"reading|{SPLITS}",
     by="|/published-sft|/published-preferences",
     context="none|own|human|sketches",
     part="|/seen",
@@ -83,12 +86,13 @@ include: "workflow/rules/metrics.smk"
 include: "workflow/rules/report.smk"
 
 
-# A study that was moved has nothing to run; the store is to know what it needs all the same.
-if not workflow.dryrun and submission.submitted() is None:
-    the_store().register_study(Path(ROOT), partial(identities, Path(ROOT)))
-
 # In the submitting process: what its jobs compare with, written when the work begins.
 if submission.submitted() is None:
+    if LOOKS_ONLY.isdisjoint(sys.argv):
+        # A study that was moved has nothing to run; the store is to know what it needs all the same.
+        the_store().register_study(Path(ROOT), partial(identities, Path(ROOT)))
+    if {*TAKES_NOTHING_FOR_FRESH, "--summary", "--unlock"}.isdisjoint(sys.argv):
+        check_metadata()
     try:
         submission_now = submit.describe(settings=study.as_values(), sources=SOURCES)
     except ValueError as error:

@@ -109,6 +109,10 @@ def test_the_files_of_a_job() -> None:
     behind = json.loads(job_files({}, packed, ["results/x"], root="results", rule="finetune"))
     assert behind["inputs"] == {"model": ["results/m/manifest.json"]}
     assert behind["pack"] == "results/finetune/.packs/a.tsv"
+    # Snakemake's stand-in for large files is none of the job's.
+    large = {"essays": "results/essays/essays.csv", "digests": ["results/essays/manifest.json"]}
+    alone = json.loads(job_files({}, large, ["results/x"], root="results", rule="pairs"))
+    assert alone["inputs"] == {"essays": ["results/essays/essays.csv"]}
     none = json.loads(job_files({}, {}, ["results/x"], root="results", rule="all"))
     assert none["run"] is None
 

@@ -49,6 +49,15 @@ def write_json(path: Path, value: Any) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
+def write_digests(path: Path, files: Iterable[Path]) -> None:
+    """Write the sha256 of files as ``sha256sum`` does, for rules to depend on in their place.
+
+    Snakemake goes by the modification time alone of a file of more than 1 MB.
+    """
+    lines = [f"{sha256_file(file)}  {file.name}\n" for file in files]
+    path.write_text("".join(lines), encoding="utf-8")
+
+
 def make_shared_folder(folder: Path) -> None:
     """Make a folder with the rights of the one that it lies in.
 

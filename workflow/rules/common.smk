@@ -13,6 +13,33 @@ INSTRUMENT = f"{INSTRUMENTS}/{study.settings.questionnaire.instrument}.yaml"
 TEMPLATE = "workflow/mimic/report/page.html.j2"
 
 
+# Options of Snakemake: what starts no job, and what starts every job.
+LOOKS_ONLY = {"-n", "--dry-run", "--dryrun", "--summary"}
+TAKES_NOTHING_FOR_FRESH = {"-F", "--forceall"}
+
+
+def check_metadata():
+    """Stop where Snakemake would take results for fresh because it knows nothing of them."""
+    kept = FilePersistence(nolock=True)
+    if (kept.path / "metadata.db").exists():
+        return
+    # With the mark of a job that was ended, Snakemake itself asks for --rerun-incomplete.
+    kinds = [kept.path / kind for kind in ("metadata", "incomplete")]
+    unknown = [
+        str(output)
+        for output in noted_outputs(Path(ROOT))
+        if not any(os.path.exists(kept._record_path(str(k), str(output))) for k in kinds)
+    ]
+    if unknown:
+        raise WorkflowError(
+            f"{len(unknown)} results in {ROOT}, such as {unknown[0]}, came here without what "
+            f"Snakemake noted of them in {kept.path.name}, so it can't see what was edited since. "
+            "Bring that folder along from where they were made, or run `snakemake --forceall` "
+            "once: what is unchanged is linked from the store. Results that the settings don't name "
+            "any more go with `mimic clean --stale`"
+        )
+
+
 # Runs that try values, which are compared on validation essays alone.
 SWEPT = [label for label, run in study.runs.items() if run.is_swept]
 TRAINED = [label for label, run in study.runs.items() if not run.is_base]
@@ -69,10 +96,14 @@ def told(run):
     return {} if conditioning == "prompt" else {"conditioning": conditioning}
 
 
+# A file that can pass 1 MB is an `ancient` input, and what has its sha256 is the input `digests`: of
+# a large file Snakemake sees no more than the modification time. The runner hashes the file.
+
+
 def essays_by(judge):
     """The essays with the roles that hold for a judge, and for the runs whose texts it reads."""
     folder = "essays" if judge == "reading" else f"pairs/{judge}"
-    return f"{ROOT}/{folder}/essays.csv"
+    return ancient(f"{ROOT}/{folder}/essays.csv")
 
 
 def read_by(judge, *runs):
@@ -143,12 +174,18 @@ def adapter_of(wildcards):
 
 def texts_of(wildcards):
     """The run's own texts where the context holds them."""
-    return f"{ROOT}/writing/{wildcards.run}/texts.csv" if wildcards.context == "own" else []
+    own = wildcards.context == "own"
+    return ancient(f"{ROOT}/writing/{wildcards.run}/texts.csv") if own else []
 
 
 def essays_of(wildcards):
     """The essays where the context holds them."""
-    return f"{ROOT}/essays/essays.csv" if wildcards.context == "human" else []
+    return ancient(f"{ROOT}/essays/essays.csv") if wildcards.context == "human" else []
+
+
+def beside(*files):
+    """The manifests of the folders of files, none for those that a job has none of."""
+    return [f"{Path(path).parent}/manifest.json" for path in files if path]
 
 
 def sketches_of(wildcards):
@@ -266,14 +303,22 @@ def seen_of(run):
     return [f"{ROOT}/questionnaire/seen/{context}/{run}/manifest.json"] if context else []
 
 
+def forms_folder(wildcards):
+    """The folder of the forms that a run is asked in: the study's, or those in training wordings."""
+    items = study.runs[wildcards.run].pairs.items if wildcards.part else None
+    return f"{ROOT}/forms/seen/{items}" if items else f"{ROOT}/forms"
+
+
 def forms_of(name):
-    """A file of the forms that a run is asked in: the study's, or those in training wordings."""
+    """A file of the forms that a run is asked in."""
+    return lambda wildcards: ancient(f"{forms_folder(wildcards)}/{name}")
 
-    def path(wildcards):
-        items = study.runs[wildcards.run].pairs.items if wildcards.part else None
-        return f"{ROOT}/forms/seen/{items}/{name}" if items else f"{ROOT}/forms/{name}"
 
-    return path
+def forms_digest(wildcards):
+    """What stands for these files."""
+    # The folder of the study's forms holds those in training wordings, too, and has no manifest.
+    name = "manifest.json" if wildcards.part else "forms.sha256"
+    return f"{forms_folder(wildcards)}/{name}"
 
 
 def learning_of(wildcards):

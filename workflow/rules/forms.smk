@@ -1,5 +1,6 @@
 # forms: authored formats and wordings, rewordings of items, all instruments (and admitted proposals)
-#   -> forms/  forms.json, words.json (the items' words by wording), splits.json (training and tests)
+#   -> forms/  forms.json, words.json (the items' words by wording), forms.sha256 (of both),
+#     splits.json (training and tests)
 # forms_seen, where runs trained on items: the same and splits.json -> forms in a training wording
 #   -> forms/seen/{kind}/  forms.json, words.json; by which items those runs took
 # forms_propose, where the study has a second source of rewordings: its model, rewordings, instruments
@@ -16,6 +17,7 @@ rule forms:
     output:
         forms=f"{ROOT}/forms/forms.json",
         words=f"{ROOT}/forms/words.json",
+        digests=f"{ROOT}/forms/forms.sha256",
         splits=f"{ROOT}/forms/splits.json",
     log:
         f"{ROOT}/logs/forms.log",
@@ -51,6 +53,7 @@ rule forms_seen:
         instrument=ancient(INSTRUMENT),
         splits=f"{ROOT}/forms/splits.json",
     output:
+        manifest=f"{ROOT}/forms/seen/{{kind}}/manifest.json",
         forms=f"{ROOT}/forms/seen/{{kind}}/forms.json",
         words=f"{ROOT}/forms/seen/{{kind}}/words.json",
     log:

@@ -7,7 +7,8 @@ rule gates:
     input:
         instrument=ancient(INSTRUMENT),
         released=ancient(RELEASED_FORMS),
-        forms=f"{ROOT}/forms/forms.json",
+        forms=ancient(f"{ROOT}/forms/forms.json"),
+        digests=f"{ROOT}/forms/forms.sha256",
     output:
         gates=f"{ROOT}/gates/gates.json",
     log:

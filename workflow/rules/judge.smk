@@ -8,6 +8,7 @@
 rule judge_train:
     input:
         essays=lambda w: essays_by(w.judge),
+        digests=lambda w: beside(essays_by(w.judge)),
         trait_words=ancient(TRAIT_WORDS),
     output:
         manifest=f"{ROOT}/judge/{{judge}}/manifest.json",
@@ -33,7 +34,8 @@ rule judge_train:
 rule judge_read:
     input:
         judge=lambda w: f"{ROOT}/judge/{judge_of(w)}/manifest.json",
-        texts=f"{ROOT}/writing/{{run}}/texts.csv",
+        texts=ancient(f"{ROOT}/writing/{{run}}/texts.csv"),
+        digests=f"{ROOT}/writing/{{run}}/manifest.json",
         trait_words=ancient(TRAIT_WORDS),
     output:
         probabilities=f"{ROOT}/judge/texts/{{run}}{{by}}/probabilities.csv",

@@ -5,7 +5,7 @@
 #   -> metrics/series/{series}.json
 # metrics: the runs' metrics, those of series, what runs that try values learned, the judge's figure, the
 #   corpus summary, the gates
-#   -> metrics/study.json
+#   -> metrics/study.json, study.sha256
 # Steps: mimic.metrics.run, mimic.metrics.series, mimic.metrics.study
 
 
@@ -18,7 +18,8 @@ rule metrics_run:
         hygiene=f"{ROOT}/writing/{{run}}/hygiene.json",
         generated=lambda w: generated_of(w.run),
         instrument=ancient(INSTRUMENT),
-        essays=f"{ROOT}/essays/essays.csv",
+        essays=ancient(f"{ROOT}/essays/essays.csv"),
+        digests=f"{ROOT}/essays/manifest.json",
         learning=learning_of,
         trained_items=lambda w: items_of(w.run),
         splits=lambda w: splits_of(w.run),
@@ -100,6 +101,7 @@ rule metrics_study:
         gates=f"{ROOT}/gates/gates.json",
     output:
         study=f"{ROOT}/metrics/study.json",
+        digests=f"{ROOT}/metrics/study.sha256",
     log:
         f"{ROOT}/logs/metrics/study.log",
     benchmark:

@@ -8,6 +8,7 @@
 rule pairs:
     input:
         essays=lambda w: essays_by(study.runs[w.run].judge),
+        digests=lambda w: beside(essays_by(study.runs[w.run].judge)),
         splits=in_prompts(f"{ROOT}/forms/splits.json"),
         instrument=in_prompts(ancient(INSTRUMENT)),
         rewordings=in_prompts(ancient(REWORDINGS)),
@@ -17,6 +18,8 @@ rule pairs:
         f"{ROOT}/logs/pairs/{{run}}.log",
     benchmark:
         f"{ROOT}/benchmarks/pairs/{{run}}.tsv"
+    wildcard_constraints:
+        run=f"(?!(?:{SPLITS})/){LABEL}",
     threads: 1
     resources:
         mem_mb=1000,
@@ -33,9 +36,11 @@ rule pairs:
 
 rule pairs_published:
     input:
-        essays=f"{ROOT}/essays/essays.csv",
+        essays=ancient(f"{ROOT}/essays/essays.csv"),
+        digests=f"{ROOT}/essays/manifest.json",
         order=f"{ROOT}/essays/file_order.csv",
     output:
+        manifest=f"{ROOT}/pairs/{{split}}/manifest.json",
         essays=f"{ROOT}/pairs/{{split}}/essays.csv",
     log:
         f"{ROOT}/logs/pairs/{{split}}.log",

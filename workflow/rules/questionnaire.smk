@@ -14,6 +14,7 @@ rule questionnaire:
         words=forms_of("words.json"),
         texts=texts_of,
         essays=essays_of,
+        digests=lambda w: [forms_digest(w), *beside(texts_of(w), essays_of(w))],
         sketches=sketches_of,
         instrument=ancient(INSTRUMENT),
     output:
@@ -41,6 +42,7 @@ rule generated:
         model=lambda w: f"{ROOT}/models/{study.runs[w.run].model}/manifest.json",
         adapter=adapter_of,
         texts=texts_of,
+        digests=lambda w: beside(texts_of(w)),
         released=ancient(RELEASED_FORMS),
         instrument=ancient(INSTRUMENT),
     output:

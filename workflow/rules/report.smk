@@ -5,7 +5,8 @@
 
 rule report:
     input:
-        study=f"{ROOT}/metrics/study.json",
+        study=ancient(f"{ROOT}/metrics/study.json"),
+        digests=f"{ROOT}/metrics/study.sha256",
         logs=[
             f"{ROOT}/finetune/{run.label}/training_log.csv"
             for run in study.measured.values()

@@ -8,6 +8,7 @@ rule writing:
         model=lambda w: f"{ROOT}/models/{study.runs[w.run].model}/manifest.json",
         adapter=adapter_of,
         essays=lambda w: essays_by(study.runs[w.run].judge),
+        digests=lambda w: beside(essays_by(study.runs[w.run].judge)),
         trait_words=ancient(TRAIT_WORDS),
     output:
         manifest=f"{ROOT}/writing/{{run}}/manifest.json",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mimic.files import read_json, write_json
+from mimic.files import read_json, write_digests, write_json
 from mimic.forms.authored import load_authored, load_rewordings
 from mimic.forms.draw import draw_forms, drawn_wordings
 from mimic.forms.settings import FormsSettings
@@ -23,7 +23,7 @@ from mimic.step import Job, run_step
 
 
 def main(job: Job) -> None:
-    """Write ``forms.json``, ``words.json`` and ``splits.json``."""
+    """Write ``forms.json``, ``words.json``, the digests of both, and ``splits.json``."""
     settings = job.parse(FormsSettings, "forms")
     authored = load_authored(job.input("authored"))
     rewordings = load_rewordings(job.input("rewordings"))
@@ -66,6 +66,8 @@ def main(job: Job) -> None:
             for wording in asked
         },
     )
+    tables = [job.out / "forms.json", job.out / "words.json"]
+    write_digests(job.out / "forms.sha256", tables)
     write_json(
         job.out / "splits.json",
         {

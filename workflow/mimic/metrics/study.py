@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mimic.files import read_json, write_json
+from mimic.files import read_json, write_digests, write_json
 from mimic.metrics.confounds import confound_figures
 from mimic.metrics.numbers import rounded
 from mimic.metrics.settings import MetricsSettings
@@ -17,7 +17,7 @@ from mimic.step import Job, run_step
 
 
 def main(job: Job) -> None:
-    """Write ``study.json``."""
+    """Write ``study.json`` and its digest."""
     every = [read_json(path) for path in job.inputs["runs"]]
     # Null adapters are what others are compared with, and no result.
     runs = [run for run in every if run["null"] is None]
@@ -48,6 +48,7 @@ def main(job: Job) -> None:
         ],
     }
     write_json(job.out / "study.json", study)
+    write_digests(job.out / "study.sha256", [job.out / "study.json"])
 
 
 def family(runs: list[dict[str, Any]], series: list[dict[str, Any]]) -> dict[str, Any]:

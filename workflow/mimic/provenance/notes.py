@@ -87,6 +87,14 @@ def identities(root: Path) -> set[str]:
     return found
 
 
+def noted_outputs(root: Path) -> Iterator[Path]:
+    """The outputs of a study that are there and have a note; reads no note."""
+    for place in sorted((root / FOLDER).glob("*.json")):
+        output = root / place.name.removesuffix(".json").replace("__", "/")
+        if output.is_file():
+            yield output
+
+
 def maker_of(store: Store, note: Note | None) -> dict[str, Any] | None:
     """The record of the job that made an output; None without a note."""
     return None if note is None else read_record(store.entry(note.identity) / RECORD)

@@ -89,14 +89,16 @@ def job_files(
 
     Snakemake leaves a param that is computed from input or output out of its staleness check, so
     moving the project folder makes nothing stale. The input ``pack`` is the table of a pack: what a
-    training is made from is the same in a pack and alone. `devices` are those that share the job's
-    work, where their number changes nothing that it makes.
+    training is made from is the same in a pack and alone. The input ``digests`` is for Snakemake,
+    which goes by the times of large files: the job reads the files themselves. `devices` are those
+    that share the job's work, where their number changes nothing that it makes.
     """
     files: dict[str, Any]
     inputs = {
         name: [paths] if isinstance(paths, str) else list(paths) for name, paths in input.items()
     }
     packs = inputs.pop("pack", [])
+    inputs.pop("digests", None)
     files = {"inputs": inputs, "outputs": list(output), "root": root, "rule": rule}
     files["run"] = wildcards.get("run")
     shared = {"devices": devices} if devices > 1 else {}
