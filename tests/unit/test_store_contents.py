@@ -201,8 +201,10 @@ def test_answers_that_results_rest_on_stay(
     assert going.path.name == "b" * 64
     assert remove(store, going)
     assert [path.name for path in store.answers.iterdir()] == ["a" * 64]
-    # The study is gone, and so is what needed them.
-    shutil.rmtree(ROOT)
+    # Moved, it needs them still; then it is gone, and so is what needed them.
+    ROOT.rename("moved")
+    assert "a" * 64 not in {c.path.name for c in unneeded(contents(store), days=0)}
+    shutil.rmtree("moved")
     assert "a" * 64 in {c.path.name for c in unneeded(contents(store), days=30)}
 
 

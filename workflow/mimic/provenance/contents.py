@@ -74,14 +74,17 @@ def contents(store: Store) -> list[Content]:
         for identity, when in use.entries.items():
             last[identity] = max(when, last.get(identity, 0.0))
     found = []
+    # By folder of answers: who needs what rests on them, and whether anything of that is linked.
     askers: dict[str, set[Path]] = {}
+    linked: set[str] = set()
     for identity in store.entries():
         needed_for = tuple(users.get(identity, ()))
         content, answers = _entry(store, identity, needed_for, last.get(identity, 0.0))
         found.append(content)
         for name in answers:
             askers.setdefault(name, set()).update(needed_for)
-    found += _rest(store, askers)
+        linked.update(answers if content.linked else ())
+    found += _rest(store, askers, linked)
     return sorted(found, key=lambda content: (-content.size, content.path))
 
 
@@ -134,12 +137,15 @@ def remove(store: Store, content: Content) -> bool:
         shutil.rmtree(content.path)
         return True
     if content.kind == "answers":
-        return not _is_asked(content.path) and _removed(store, content.path)
-    identity = content.path.name
-    with store.lock_if_free(identity) as lock:
+        if _is_asked(content.path):
+            return False
+        _drop(store, content.path)
+        return True
+    with store.lock_if_free(content.path.name) as lock:
         if lock is None or (content.kind == "entry" and _is_used_since(store, content)):
             return False
-        return _removed(store, content.path)
+        _drop(store, content.path)
+    return True
 
 
 def _is_used_since(store: Store, content: Content) -> bool:
@@ -151,14 +157,13 @@ def _is_used_since(store: Store, content: Content) -> bool:
     return used > content.last_used or _is_linked(content.path)
 
 
-def _removed(store: Store, folder: Path) -> bool:
-    """Remove a folder by one rename, so that nobody sees half of it; whether it is gone."""
+def _drop(store: Store, folder: Path) -> None:
+    """Remove a folder by one rename, so that nobody sees half of it."""
     make_shared_folder(store.root / "refused")
     going = store.root / "refused" / f"{folder.name}-removed-{time.time_ns()}"
     if folder.is_dir():
         folder.rename(going)
         shutil.rmtree(going)
-    return True
 
 
 def _entry(
@@ -188,7 +193,7 @@ def _entry(
     return content, answers
 
 
-def _rest(store: Store, askers: Mapping[str, set[Path]]) -> Iterator[Content]:
+def _rest(store: Store, askers: Mapping[str, set[Path]], linked: set[str]) -> Iterator[Content]:
     for kind, folder in (
         ("answers", store.answers),
         ("unfinished", store.root / "work"),
@@ -196,15 +201,18 @@ def _rest(store: Store, askers: Mapping[str, set[Path]]) -> Iterator[Content]:
     ):
         for path in sorted(folder.glob("*")):
             if path.is_dir():
-                asked = kind == "answers" and _is_asked(path)
+                answers = kind == "answers"
                 yield Content(
                     kind=kind,
                     path=path,
                     what=f"{kind} {path.name[:12]}",
                     size=bytes_below(path),
                     last_used=path.stat().st_mtime,
-                    users=tuple(sorted(askers.get(path.name, ()))) if kind == "answers" else (),
-                    held=asked or (kind == "unfinished" and _is_held(store, path.name)),
+                    users=tuple(sorted(askers.get(path.name, ()))) if answers else (),
+                    held=_is_asked(path)
+                    if answers
+                    else kind == "unfinished" and _is_held(store, path.name),
+                    linked=answers and path.name in linked,
                 )
 
 
