@@ -6,11 +6,10 @@ from functools import partial
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
-from snakemake.persistence.file import FilePersistence
 from snakemake.utils import min_version
 
 from mimic.provenance import submission, submit
-from mimic.provenance.notes import identities, noted_outputs
+from mimic.provenance.notes import identities
 from mimic.provenance.specs import code_digest, job_files, spec, use_this_python
 from mimic.provenance.store import the_store
 from mimic.questionnaire.settings import AskSettings
@@ -73,6 +72,7 @@ rule all:
 
 include: "workflow/rules/common_training.smk"
 include: "workflow/rules/common.smk"
+include: "workflow/rules/common_metadata.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/essays.smk"
 include: "workflow/rules/pairs.smk"
