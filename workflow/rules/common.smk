@@ -69,10 +69,6 @@ def told(run):
     return {} if conditioning == "prompt" else {"conditioning": conditioning}
 
 
-# A file that can pass 1 MB is an `ancient` input, and what has its sha256 is the input `digests`: of
-# a large file Snakemake sees no more than the modification time. The runner hashes the file.
-
-
 def essays_by(judge):
     """The essays with the roles that hold for a judge, and for the runs whose texts it reads."""
     folder = "essays" if judge == "reading" else f"pairs/{judge}"
@@ -154,11 +150,6 @@ def texts_of(wildcards):
 def essays_of(wildcards):
     """The essays where the context holds them."""
     return ancient(f"{ROOT}/essays/essays.csv") if wildcards.context == "human" else []
-
-
-def beside(*files):
-    """The manifests of the folders of files, none for those that a job has none of."""
-    return [f"{Path(path).parent}/manifest.json" for path in files if path]
 
 
 def sketches_of(wildcards):
@@ -274,24 +265,6 @@ def seen_of(run):
     """The answers of a run in training wordings; only of one that trained on items."""
     context = study.seen_in(run) if study.runs[run].answers else None
     return [f"{ROOT}/questionnaire/seen/{context}/{run}/manifest.json"] if context else []
-
-
-def forms_folder(wildcards):
-    """The folder of the forms that a run is asked in: the study's, or those in training wordings."""
-    items = study.runs[wildcards.run].pairs.items if wildcards.part else None
-    return f"{ROOT}/forms/seen/{items}" if items else f"{ROOT}/forms"
-
-
-def forms_of(name):
-    """A file of the forms that a run is asked in."""
-    return lambda wildcards: ancient(f"{forms_folder(wildcards)}/{name}")
-
-
-def forms_digest(wildcards):
-    """What stands for these files."""
-    # The folder of the study's forms holds those in training wordings, too, and has no manifest.
-    name = "manifest.json" if wildcards.part else "forms.sha256"
-    return f"{forms_folder(wildcards)}/{name}"
 
 
 def learning_of(wildcards):

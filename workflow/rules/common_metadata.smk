@@ -1,8 +1,35 @@
-# What Snakemake knows of the results that are there; no rules here.
+# What Snakemake goes by where it sees too little of a file itself; no rules here.
 
 from snakemake.persistence.file import FilePersistence
 
 from mimic.provenance.notes import noted_outputs
+
+# A file that can pass 1 MB is an `ancient` input, and what has its sha256 is the input `digests`: of
+# a large file Snakemake sees no more than the modification time. The runner hashes the file.
+
+
+def beside(*files):
+    """The manifests of the folders of files, none for those that a job has none of."""
+    return [f"{Path(path).parent}/manifest.json" for path in files if path]
+
+
+def forms_folder(wildcards):
+    """The folder of the forms that a run is asked in: the study's, or those in training wordings."""
+    items = study.runs[wildcards.run].pairs.items if wildcards.part else None
+    return f"{ROOT}/forms/seen/{items}" if items else f"{ROOT}/forms"
+
+
+def forms_of(name):
+    """A file of the forms that a run is asked in."""
+    return lambda wildcards: ancient(f"{forms_folder(wildcards)}/{name}")
+
+
+def forms_digest(wildcards):
+    """What stands for these files."""
+    # The folder of the study's forms holds those in training wordings, too, and has no manifest.
+    name = "manifest.json" if wildcards.part else "forms.sha256"
+    return f"{forms_folder(wildcards)}/{name}"
+
 
 # Options of Snakemake: what starts no job, and what starts every job.
 LOOKS_ONLY = {"-n", "--dry-run", "--dryrun", "--summary"}
