@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -170,7 +171,12 @@ def test_a_copy_of_the_hub_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     parts = {"train": table[:60], "validation": table[60:70], "test": table[70:]}
     for split, part in parts.items():
         part.to_parquet(folder / f"{split}.parquet", index=False)
-    source = {"kind": "hub", "name": str(folder), "revision": "0123abc", "composed": True}
+    source = {
+        "kind": "hub",
+        "name": os.path.relpath(folder),
+        "revision": "0123abc",
+        "composed": True,
+    }
     out = prepare(tmp_path / "out", None, source=source)
     found = summary(out)
     assert (found["revision"], found["essays"]) == ("0123abc", 96)

@@ -66,10 +66,15 @@ def steps_of(study: Study, run: Run) -> float:
 
 
 def test_warm_up_is_a_tenth_of_the_steps_but_as_published(study: Study) -> None:
-    for run in trained(study, as_published=False):
-        assert run.training.warmup_steps == round(steps_of(study, run) / 10), run.label
-    for run in trained(study, as_published=True):
-        assert run.training.warmup_steps > 0.2 * steps_of(study, run), run.label
+    # The other seeds, and null adapters, train as many steps.
+    first = [run for run in study.runs.values() if run.training and run.seed == 1]
+    assert {published(run) for run in first} == {True, False}
+    for run in first:
+        steps = steps_of(study, run)
+        if published(run):
+            assert run.training.warmup_steps > 0.2 * steps, run.label
+        else:
+            assert run.training.warmup_steps == round(steps / 10), run.label
     sft, dpo = (study.runs[f"gemma-7b-{method}-as-published-s1"] for method in ("sft", "dpo"))
     assert (steps_of(study, sft), steps_of(study, dpo)) == (621, 2097)
 

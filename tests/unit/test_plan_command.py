@@ -203,11 +203,18 @@ def a_record(
     """An entry of the store that tells of a step on this machine's CPU."""
     source = load_models(MODELS_FILE)["smollm2"].source.model_dump(mode="json")
     identity = {
+        "rule": step.split(".")[0],
+        "run": None,
         "step": step,
         "settings": settings | {"compute": {"threads": 1}},
         "origins": {"models": [{"source": source, "sha256": "1" * 64}]},
+        "environment": {"group": "train", "digest": "2" * 16, "versions": {}},
+        **{name: {} for name in ("seeds", "code", "sources", "inputs", "outputs")},
     }
     circumstances = {
+        "host": "here",
+        "python": "3.11",
+        "git": {},
         "started": "2026-01-01T00:00:00.000000Z",
         "ended": f"2026-01-01T00:{int(seconds // 60):02d}:{seconds % 60:09.6f}Z",
         "attempts": 1,
