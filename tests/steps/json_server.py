@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from abc import ABC, abstractmethod
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
@@ -11,12 +12,12 @@ from typing import Any, Self
 Reply = tuple[int, dict[str, str], Any]
 
 
-class JsonServer:
+class JsonServer(ABC):
     """Answers at ``url`` what `answered` says, from the context's beginning to its end."""
 
+    @abstractmethod
     def answered(self, path: str, key: str, body: dict[str, Any]) -> Reply:
         """The answer to a request; requests come from several threads."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         outer = self
