@@ -19,7 +19,8 @@ sys.path[:0] = [str(PROJECT / f"tests/{folder}") for folder in ("bench", "workfl
 from offline_validator import PROFILE, fill_cache, issues_of  # noqa: E402
 from packing import tiny  # noqa: E402
 from small_study import CONFIG, ROOT, SmallStudy  # noqa: E402
-from test_staleness import EDITS, touch_everything  # noqa: E402
+from test_kept_results import touch_everything  # noqa: E402
+from test_staleness import EDITS  # noqa: E402
 
 STAGES = "models essays pairs finetune writing forms questionnaire judge gates metrics report"
 
