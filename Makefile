@@ -9,6 +9,12 @@ BIN := $(VENV)/bin
 # On a CPU-only Linux machine: make run TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 CONFIG ?= config/config.yaml
+# Files of tests run side by side in so many processes, the longest first; of one thread each unless
+# a test says otherwise. The slowest are shared out one by one.
+WORKERS ?= 2
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS)
+BY_FILE = --dist loadfile --no-loadscope-reorder tests/workflow tests/steps tests/unit
+ONE_BY_ONE = --dist load --maxschedchunk 1 tests/steps tests/workflow tests/unit
 
 .PHONY: install run test lint check check-all docs
 
@@ -37,13 +43,13 @@ lint: install
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/pytest tests/unit tests/steps tests/workflow -m "not slow and not slowest"
+	$(PYTEST) $(BY_FILE) -m "not slow and not slowest"
 
 check: test
-	$(BIN)/pytest tests/unit tests/steps tests/workflow -m slow
+	$(PYTEST) $(BY_FILE) -m "slow and not slowest"
 
 check-all: check
-	$(BIN)/pytest tests/unit tests/steps tests/workflow -m slowest
+	$(PYTEST) $(ONE_BY_ONE) -m slowest
 
 docs: install
 	$(BIN)/python -m mimic.settings_page > config/README.md

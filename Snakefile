@@ -1,4 +1,5 @@
 # Settings, validation, includes, targets; nothing else. Rules stand in workflow/rules.
+import gc
 import os
 import shutil
 import sys
@@ -16,6 +17,10 @@ from mimic.questionnaire.settings import AskSettings
 from mimic.study import INSTRUMENTS, load_study, read_settings, submitted_study
 
 min_version("9.27")
+
+# The graph is objects by the million that all stay; to look for garbage among them every 700 took a
+# fifth of `snakemake -n --quiet --configfile config/paper.yaml`.
+gc.set_threshold(100_000)
 
 # A job on a cluster works on what was submitted, whatever the settings say by then. The default study
 # is read here where no other was named: the directive `configfile:` would merge it into others.
@@ -84,6 +89,9 @@ include: "workflow/rules/judge.smk"
 include: "workflow/rules/gates.smk"
 include: "workflow/rules/metrics.smk"
 include: "workflow/rules/report.smk"
+
+
+keep_signatures()
 
 
 # In the submitting process: what its jobs compare with, written when the work begins.

@@ -11,6 +11,10 @@ Ways, all with the same model, adapter, examples, batch, longest length, epochs 
 - ours: the steps of this project, with their checks, logs and checkpoints;
 - sorted: ours with `length_sorted`, and for DPO with `precompute_reference`.
 
+With ``--configfile config/paper.yaml --runs LABEL …`` the settings are those of the named runs, one
+for each method; ways are then plain and ours. On a CPU both are in float32 with sdpa, and nothing
+is quantised.
+
 Essays are composed ones joined and cut, of lengths drawn evenly between an eighth and fifteen
 eighths of their mean: those of real corpora vary as much. Seconds are those from the loaded model
 to the trained adapter; tokens are those of the examples, without padding.
@@ -45,6 +49,7 @@ from mimic.compute import load_tokenizer
 from mimic.files import write_jsonl
 from mimic.finetune import dpo, orpo, sft
 from mimic.step import Job
+from mimic.study import load_study, read_settings
 
 PROJECT = Path(__file__).resolve().parents[2]
 STEPS = {"sft": sft, "dpo": dpo, "orpo": orpo}
@@ -53,7 +58,7 @@ PLAIN = {
     "dpo": (DPOTrainer, DPOConfig, ("prompt", "chosen", "rejected")),
     "orpo": (ORPOTrainer, ORPOConfig, ("prompt", "chosen", "rejected")),
 }
-LORA = {"rank": 16, "alpha": 32, "dropout": 0.0}
+LORA = {"rank": 16, "alpha": 32, "dropout": 0.0, "target_modules": "all-linear"}
 
 
 def main() -> None:
@@ -61,6 +66,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path, metavar="MODEL_FOLDER")
     parser.add_argument("--methods", nargs="*", default=list(STEPS), choices=list(STEPS))
+    parser.add_argument("--configfile", type=Path, help="a study, whose settings are taken")
+    parser.add_argument("--runs", nargs="*", default=[], help="of that study, one a method")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--examples", type=int, default=32, help="essays, or pairs of them (32)")
@@ -71,19 +78,56 @@ def main() -> None:
     parser.add_argument("--autocast", default="bfloat16", choices=("none", "bfloat16"))
     parser.add_argument("--repeats", type=int, default=1, help="rounds; the median counts (1)")
     options = parser.parse_args()
+    if bool(options.runs) != bool(options.configfile):
+        parser.error("--configfile and --runs go together")
     torch.set_num_threads(options.threads)
+    chosen = of_runs(options) if options.runs else {m: given(m, options) for m in options.methods}
     print(
         f"{options.model.name}, {options.device}, {options.threads} threads, torch "
         f"{torch.__version__}; {options.examples} examples of {options.mean_tokens} tokens on "
-        f"average, {options.epochs} epochs, batch {options.batch_size} × {options.accumulation}"
+        f"average, {options.epochs} epochs"
     )
     print(f"{'method':8}{'way':8}{'tokens':>9}{'s':>9}{'tokens/s':>10}{'to plain':>10}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        for method in options.methods:
-            measure(method, options, Path(folder))
+        for method, settings in chosen.items():
+            measure(method, settings, options, Path(folder))
 
 
-def measure(method: str, options: argparse.Namespace, folder: Path) -> None:
+def given(method: str, options: argparse.Namespace) -> dict[str, Any]:
+    """A method's settings by the options."""
+    return {
+        "epochs": options.epochs,
+        "batch_size": options.batch_size,
+        "accumulation": options.accumulation,
+        "max_length": 2 * options.mean_tokens + 64,
+        "precision": "float32",
+        "autocast": options.autocast,
+        "checkpointing": False,
+        "lora": LORA,
+        **({} if method == "sft" else {"pairs": None, "checked_pairs": 2}),
+    }
+
+
+def of_runs(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """The settings of the named runs by method."""
+    study = load_study(read_settings(options.configfile), source=str(options.configfile))
+    found = {}
+    for label in options.runs:
+        run = study.runs[label]
+        settings = run.training.model_dump(mode="json", exclude={"launch"})
+        # No figures of validation essays and no rise of the rate over more steps than there are.
+        settings |= {"epochs": options.epochs, "evaluations": 0, "warmup_steps": 0}
+        if run.method != "sft":
+            settings["checked_pairs"] = 2
+        if options.device == "cpu":
+            settings |= {"attention": "sdpa", "quantisation": "none", "precision": "float32"}
+        found[run.method] = settings
+    return found
+
+
+def measure(
+    method: str, settings: dict[str, Any], options: argparse.Namespace, folder: Path
+) -> None:
     """Print a line for each way to train with one method."""
     pairs = folder / f"{method}-pairs"
     pairs.mkdir()
@@ -91,10 +135,11 @@ def measure(method: str, options: argparse.Namespace, folder: Path) -> None:
     # The precomputed reference and its order by length are what the sorted way is about.
     faster = {"length_sorted": True} | ({"precompute_reference": True} if method == "dpo" else {})
     ways: dict[str, Callable[[Path], float]] = {
-        "plain": lambda out: plain(method, options, pairs, out),
-        "ours": lambda out: ours(method, options, pairs, out, {}),
-        "sorted": lambda out: ours(method, options, pairs, out, faster),
+        "plain": lambda out: plain(method, settings, options, pairs, out),
+        "ours": lambda out: ours(method, settings, options, pairs, out),
     }
+    if not options.runs:
+        ways["sorted"] = lambda out: ours(method, settings | faster, options, pairs, out)
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     for number in range(options.repeats):
         for way, run in ways.items():
@@ -143,36 +188,36 @@ def write_examples(method: str, options: argparse.Namespace, folder: Path) -> in
     return sum(len(encode(tokenizer, text)) for text in whole)
 
 
-def longest(options: argparse.Namespace) -> int:
-    """The longest length, which cuts nothing."""
-    return 2 * options.mean_tokens + 64
-
-
-def plain(method: str, options: argparse.Namespace, pairs: Path, out: Path) -> float:
+def plain(
+    method: str, settings: dict[str, Any], options: argparse.Namespace, pairs: Path, out: Path
+) -> float:
     """Seconds of TRL's own trainer."""
     trainer_class, config, columns = PLAIN[method]
-    model = AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32)
+    model = AutoModelForCausalLM.from_pretrained(
+        options.model, dtype=getattr(torch, settings["precision"])
+    )
     rows = datasets.Dataset.from_json(str(pairs / "train.jsonl")).select_columns(list(columns))
+    lora = settings["lora"]
     start = time.perf_counter()
     trainer = trainer_class(
         model=model,
         processing_class=load_tokenizer(options.model),
         peft_config=LoraConfig(
-            r=LORA["rank"],
-            lora_alpha=LORA["alpha"],
-            lora_dropout=LORA["dropout"],
-            target_modules="all-linear",
+            r=lora["rank"],
+            lora_alpha=lora["alpha"],
+            lora_dropout=lora["dropout"],
+            target_modules=lora["target_modules"],
             task_type="CAUSAL_LM",
         ),
         train_dataset=rows,
         args=config(
             output_dir=str(out),
-            num_train_epochs=options.epochs,
-            per_device_train_batch_size=options.batch_size,
-            gradient_accumulation_steps=options.accumulation,
-            max_length=longest(options),
-            bf16=options.autocast == "bfloat16",
-            gradient_checkpointing=False,
+            num_train_epochs=settings["epochs"],
+            per_device_train_batch_size=settings["batch_size"],
+            gradient_accumulation_steps=settings["accumulation"],
+            max_length=settings["max_length"],
+            bf16=settings["autocast"] == "bfloat16",
+            gradient_checkpointing=settings["checkpointing"],
             use_cpu=options.device == "cpu",
             save_strategy="no",
             report_to="none",
@@ -184,20 +229,10 @@ def plain(method: str, options: argparse.Namespace, pairs: Path, out: Path) -> f
 
 
 def ours(
-    method: str, options: argparse.Namespace, pairs: Path, out: Path, changes: dict[str, Any]
+    method: str, settings: dict[str, Any], options: argparse.Namespace, pairs: Path, out: Path
 ) -> float:
     """Seconds of this project's step, without loading the model and what is checked afterwards."""
     step = STEPS[method]
-    settings = {
-        "epochs": options.epochs,
-        "batch_size": options.batch_size,
-        "accumulation": options.accumulation,
-        "max_length": longest(options),
-        "autocast": options.autocast,
-        "lora": LORA,
-        **({} if method == "sft" else {"pairs": None, "checked_pairs": 2}),
-        **changes,
-    }
     job = Job(
         name=f"bench {method}",
         settings={

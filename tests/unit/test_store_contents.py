@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up_study import FILES, METRICS, ROOT, build, call_of, calls, run
+from made_up_study import FILES, METRICS, ROOT, call_of, calls, run
 
 from mimic import cli
 from mimic.files import read_json, write_json
@@ -28,11 +28,6 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MIMIC_STORE", str(tmp_path / "store"))
     return Store(tmp_path / "store")
-
-
-@pytest.fixture
-def made(store: Store) -> dict[str, str]:
-    return build(store)
 
 
 def studies(store: Store) -> Path:

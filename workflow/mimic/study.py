@@ -6,6 +6,7 @@ Only the Snakefile and the command line read this; a step is given its own slice
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -197,12 +198,12 @@ class Study:
         """Whether a provider serves the run's model: it answers in words alone."""
         return self.models[self.runs[run].model].is_served
 
-    @property
+    @cached_property
     def measured(self) -> dict[str, Run]:
         """The runs that write and answer: all but those that try values."""
         return {label: run for label, run in self.runs.items() if not run.is_swept}
 
-    @property
+    @cached_property
     def series(self) -> dict[str, Series]:
         """The measured runs that were trained, by series."""
         return list_series(self.measured)

@@ -1,5 +1,8 @@
 # What Snakemake goes by where it sees too little of a file itself; no rules here.
 
+import inspect
+
+from snakemake.common import overwrite_function_params
 from snakemake.persistence.file import FilePersistence
 
 from mimic.provenance.notes import noted_outputs
@@ -56,3 +59,13 @@ def check_metadata():
             "once: what is unchanged is linked from the store. Results that the settings don't name "
             "any more go with `mimic clean --stale`"
         )
+
+
+def keep_signatures():
+    """Note the signatures of what computes inputs and params; Snakemake asks for each with every job.
+
+    Finding them out anew took a tenth of `snakemake -n --quiet --configfile config/paper.yaml`.
+    """
+    for made in workflow.rules:
+        for value in filter(callable, (*made.input, *made.params)):
+            overwrite_function_params(value, inspect.signature(value).parameters)
