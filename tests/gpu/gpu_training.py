@@ -55,11 +55,15 @@ def measure(case: Case, model: Path, folder: Path, *, device: str) -> Measured:
         if device == "cuda":
             peak = torch.cuda.max_memory_allocated()
 
-    options = Namespace(model=model, device=device, threads=torch.get_num_threads())
+    options = Namespace(
+        model=model, device=device, threads=torch.get_num_threads(), epochs=1, accumulation=1
+    )
+    options.batch_size, options.mean_tokens, options.autocast = case.batch_size, 0, "none"
+    settings = bench.given(case.method, options) | settings_of(case)
     out = folder / "out"
     out.mkdir()
     with mock.patch.object(step, "train", watched):
-        bench.ours(case.method, settings_of(case), options, pairs, out)
+        bench.ours(case.method, settings, options, pairs, out)
     # What the trainer held goes before the next case is measured.
     gc.collect()
     if device == "cuda":
