@@ -85,6 +85,17 @@ def test_in_four_bits_the_adapter_stays_beside_the_weights(tiny_model, tiny_adap
     assert (exact - wanted).abs().max() > 0.1
 
 
+def test_in_four_bits_the_format_is_no_matter_of_the_cpu(tiny_model, monkeypatch):
+    # As if on a CPU that has AVX512-BF16, where bitsandbytes would compute in bfloat16.
+    monkeypatch.setattr("bitsandbytes.nn.modules.has_avx512bf16", lambda: True)
+    ids = torch.tensor([[5, 6, 7, 8, 9, 10, 11, 12]])
+    with torch.inference_mode():
+        found = load_model(tiny_model.parent, compute=ComputeSettings(quantisation="nf4"))(ids)
+        monkeypatch.setattr("bitsandbytes.nn.modules.has_avx512bf16", lambda: False)
+        wanted = load_model(tiny_model.parent, compute=ComputeSettings(quantisation="nf4"))(ids)
+    assert torch.equal(found.logits, wanted.logits)
+
+
 def test_in_four_bits_both_engines_answer(tiny_model, tiny_adapter):
     compute = ComputeSettings(quantisation="nf4")
     model = load_model(tiny_model.parent, compute=compute, adapter=tiny_adapter.parent)

@@ -168,6 +168,7 @@ def load_model(
         quantization_config=nf4(dtype) if is_quantised else None,
         device_map={"": compute.device} if is_quantised else None,
     )
+    keep_format(model)
     if adapter is not None:
         config = model.config.get_text_config()
         shape = f"{type(model).__name__}, hidden size {getattr(config, 'hidden_size', 'unknown')}"
@@ -199,3 +200,14 @@ def nf4(dtype: torch.dtype) -> BitsAndBytesConfig:
         # The same bits in another wrapping: sharding wants one type for all weights.
         bnb_4bit_quant_storage=dtype,
     )
+
+
+def keep_format(model: PreTrainedModel) -> None:
+    """Have 4-bit layers compute in the format that was asked for, whatever the CPU can do.
+
+    On a CPU with AVX512-BF16 bitsandbytes would repack their weights, which fails in narrow layers,
+    and compute in bfloat16. In other models there is nothing to do.
+    """
+    for layer in model.modules():
+        if hasattr(layer, "support_avx512bf16_for_cpu"):
+            layer.support_avx512bf16_for_cpu = False

@@ -15,7 +15,14 @@ from accelerate import PartialState
 from peft import LoraConfig
 from peft.utils.other import TrainableTokensWrapper
 
-from mimic.compute import ComputeSettings, check_gpu, load_tokenizer, nf4, prepare_torch
+from mimic.compute import (
+    ComputeSettings,
+    check_gpu,
+    keep_format,
+    load_tokenizer,
+    nf4,
+    prepare_torch,
+)
 from mimic.conditioning import conditioning_of
 from mimic.finetune import resume
 from mimic.finetune.adapters import LOG
@@ -144,6 +151,7 @@ def load_frozen(folder: Path, settings: TrainingSettings) -> PreTrainedModel:
         use_safetensors=True,
         **quantised,
     )
+    keep_format(model)
     if quantised and fsdp_version():
         bring_scales(model, PartialState().device)
     return model
