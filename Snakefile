@@ -9,6 +9,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
+from mimic.cluster.site import read_site
 from mimic.provenance import submission, submit
 from mimic.provenance.notes import identities
 from mimic.provenance.specs import code_digest, job_files, spec, use_this_python
@@ -22,9 +23,13 @@ min_version("9.27")
 # fifth of `snakemake -n --quiet --configfile config/paper.yaml`.
 gc.set_threshold(100_000)
 
+# The profile of a Slurm machine names its file; the rest of `config` is the study's.
+SITE_FILE = config.pop("site", None)
+
 # A job on a cluster works on what was submitted, whatever the settings say by then. The default study
 # is read here where no other was named: the directive `configfile:` would merge it into others.
 try:
+    SITE = read_site(Path(SITE_FILE)) if SITE_FILE else None
     study = (
         submitted_study(submission.submitted()["settings"])
         if submission.submitted()
@@ -78,6 +83,7 @@ rule all:
 include: "workflow/rules/common_training.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/common_metadata.smk"
+include: "workflow/rules/common_cluster.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/essays.smk"
 include: "workflow/rules/pairs.smk"
@@ -92,6 +98,7 @@ include: "workflow/rules/report.smk"
 
 
 keep_signatures()
+place_rules()
 
 
 # In the submitting process: what its jobs compare with, written when the work begins.
@@ -101,6 +108,8 @@ if submission.submitted() is None:
         the_store().register_study(Path(ROOT), partial(identities, Path(ROOT)))
     if {*TAKES_NOTHING_FOR_FRESH, "--summary", "--unlock"}.isdisjoint(sys.argv):
         check_metadata()
+    if SITE is not None and {*LOOKS_ONLY, "--unlock"}.isdisjoint(sys.argv):
+        prepare_cluster()
     try:
         submission_now = submit.describe(settings=study.as_values(), sources=SOURCES)
     except ValueError as error:
@@ -108,6 +117,7 @@ if submission.submitted() is None:
     os.environ[submission.VARIABLE] = str(submit.place_of(submission_now, Path(ROOT)))
 
     onstart:
+        check_executor()
         submit.write(Path(os.environ[submission.VARIABLE]), submission_now)
 
     # The tables of packs have served; what the store lacks then is packed by the next invocation.

@@ -22,8 +22,11 @@ METHODS = ("sft", "dpo", "orpo")
 # relative errors of about 1e-7 in a gradient, which AdamW hands on to the weights and those to the
 # next loss. A step with other examples, or a gradient twice as large, differs in the third digit.
 LOSSES = {"rtol": 1e-5, "atol": 1e-6}
-# AdamW moves a weight by up to the learning rate, 0.02, in each step.
-WEIGHTS = {"rtol": 0, "atol": 1e-4}
+# AdamW moves a weight by up to the learning rate, 0.02, in each step, whatever the size of its
+# gradient: where that is hardly more than its rounding, by something else on another CPU. So single
+# weights may differ by a twentieth of a step, and all together by a two-thousandth of one.
+WEIGHTS = {"rtol": 0, "atol": 1e-3}
+ALL_WEIGHTS = 1e-5
 OUTPUTS = ("adapter_model.safetensors", "training_log.csv", "learning.json")
 
 
@@ -53,6 +56,8 @@ def test_two_processes_train_what_one_trains(job_of, train, method):
     assert max(np.abs(weight).max() for name, weight in one.items() if "lora_B" in name) > 0.02
     for name in one:
         np.testing.assert_allclose(two[name], one[name], err_msg=name, **WEIGHTS)
+    differences = np.concatenate([(two[name] - one[name]).ravel() for name in one])
+    assert np.sqrt(np.mean(differences**2)) < ALL_WEIGHTS
     checks = [read_json(folder / "learning.json")["checks"] for folder in (alone, job.out)]
     for former, check in zip(*checks, strict=True):
         assert {**former, "before": 0, "after": 0, "change": 0, "standard_error": 0} == {

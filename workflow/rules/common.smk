@@ -173,8 +173,23 @@ def shared_files(rule):
 
 
 def for_each_device(amount):
-    """A resource of a job whose questions several devices share."""
+    """Threads of a job whose questions several devices share."""
     return lambda wildcards: amount * study.devices_of(wildcards.run)
+
+
+def uses(name, *, section):
+    """The resources of jobs that ask a run's model, or have it write."""
+
+    def asked(wildcards):
+        return ASKED_TO_USE(wildcards.run, section, wildcards.get("context", ""))
+
+    return asks(
+        name,
+        mem_mb=lambda w: asked(w).mem_mb,
+        runtime=lambda w: asked(w).runtime,
+        # A model of an API runs on no GPU of ours.
+        devices=lambda w: 0 if study.is_served(w.run) else study.devices_of(w.run),
+    )
 
 
 def questionnaire_spec(wildcards):

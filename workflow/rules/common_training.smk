@@ -3,7 +3,7 @@
 import json
 
 from mimic.files import canonical_json
-from mimic.plan.by_settings import packs_of, resources_of
+from mimic.plan.by_settings import packs_of, resources_of, uses_resources_of
 from mimic.provenance import pack_table
 
 
@@ -68,9 +68,9 @@ def training_spec(label):
     )
 
 
-def devices_of(wildcards):
+def devices_of(run):
     """The devices that a run is trained on, with a process for each."""
-    return study.runs[wildcards.run].training.launch.devices
+    return study.runs[run].training.launch.devices
 
 
 def training_inputs(label):
@@ -91,6 +91,7 @@ PACK_TABLES = f"{ROOT}/finetune/{pack_table.FOLDER}"
 PACKS = packs_of(study)
 # What a training asks for, or several in one job; it is no part of what results depend on.
 ASKED = resources_of(study)
+ASKED_TO_USE = uses_resources_of(study)
 PACK_OF = {run: pack for pack, members in PACKS.items() for run in members}
 
 

@@ -18,9 +18,12 @@ rule essays:
         f"{ROOT}/benchmarks/essays.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
         # An API judges one essay after the other, and may ask to wait.
-        runtime=240 if study.settings.essays.moderation.kind == "api" else 15,
+        **asks(
+            "essays",
+            mem_mb=1000,
+            runtime=240 if study.settings.essays.moderation.kind == "api" else 15,
+        ),
     params:
         name="essays",
         spec=literal(

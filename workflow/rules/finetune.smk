@@ -19,8 +19,12 @@ rule pack:
         pack=LABEL,
     threads: lambda w: study.settings.compute.threads * len(PACKS[w.pack])
     resources:
-        mem_mb=lambda w: ASKED(*PACKS[w.pack]).mem_mb,
-        runtime=lambda w: ASKED(*PACKS[w.pack]).runtime,
+        **asks(
+            "pack",
+            mem_mb=lambda w: ASKED(*PACKS[w.pack]).mem_mb,
+            runtime=lambda w: ASKED(*PACKS[w.pack]).runtime,
+            devices=lambda w: sum(map(devices_of, PACKS[w.pack])),
+        ),
     params:
         name="pack {pack}",
         spec=pack_spec,
@@ -43,10 +47,14 @@ rule finetune:
         f"{ROOT}/logs/finetune/{{run}}.log",
     benchmark:
         f"{ROOT}/benchmarks/finetune/{{run}}.tsv"
-    threads: alone(lambda w: study.settings.compute.threads * devices_of(w), packed=1)
+    threads: alone(lambda w: study.settings.compute.threads * devices_of(w.run), packed=1)
     resources:
-        mem_mb=alone(lambda w: ASKED(w.run).mem_mb, packed=500),
-        runtime=alone(lambda w: ASKED(w.run).runtime, packed=10),
+        **asks(
+            "finetune",
+            mem_mb=alone(lambda w: ASKED(w.run).mem_mb, packed=500),
+            runtime=alone(lambda w: ASKED(w.run).runtime, packed=10),
+            devices=lambda w: devices_of(w.run),
+        ),
     params:
         name="finetune {run}",
         spec=lambda w: training_spec(w.run),

@@ -25,8 +25,7 @@ rule forms:
         f"{ROOT}/benchmarks/forms.tsv"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        **asks("forms", mem_mb=500, runtime=5),
     params:
         name="forms",
         spec=spec(
@@ -62,8 +61,7 @@ rule forms_seen:
         f"{ROOT}/benchmarks/forms/seen/{{kind}}.tsv"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        **asks("forms_seen", mem_mb=500, runtime=5),
     params:
         name="forms seen, items {kind}",
         spec=lambda w: spec(
@@ -97,8 +95,7 @@ rule forms_propose:
         f"{ROOT}/benchmarks/forms/proposed.tsv"
     threads: study.settings.compute.threads
     resources:
-        mem_mb=3500,
-        runtime=120,
+        **asks("forms_propose", mem_mb=3500, runtime=120),
     params:
         name="forms proposed",
         spec=proposals_spec,

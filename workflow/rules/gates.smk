@@ -17,8 +17,7 @@ rule gates:
         f"{ROOT}/benchmarks/gates.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        **asks("gates", mem_mb=1000, runtime=15),
     params:
         name="gates",
         spec=spec(

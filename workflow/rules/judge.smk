@@ -19,8 +19,7 @@ rule judge_train:
         f"{ROOT}/benchmarks/judge/{{judge}}.tsv"
     threads: study.settings.compute.threads
     resources:
-        mem_mb=3000,
-        runtime=60,
+        **asks("judge_train", mem_mb=3000, runtime=60),
     params:
         name="judge {judge}",
         spec=judge_spec,
@@ -45,8 +44,7 @@ rule judge_read:
         f"{ROOT}/benchmarks/judge/texts/{{run}}{{by}}.tsv"
     threads: study.settings.compute.threads
     resources:
-        mem_mb=3000,
-        runtime=60,
+        **asks("judge_read", mem_mb=3000, runtime=60),
     params:
         name="judge texts of {run}{by}",
         spec=spec(

@@ -33,8 +33,7 @@ rule metrics_run:
         f"{ROOT}/benchmarks/metrics/{{run}}.tsv"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=30,
+        **asks("metrics_run", mem_mb=1500, runtime=30),
     params:
         name="metrics {run}",
         spec=metrics_spec,
@@ -74,8 +73,7 @@ rule metrics_series:
         f"{ROOT}/benchmarks/metrics/series/{{series}}.tsv"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        **asks("metrics_series", mem_mb=3000, runtime=60),
     params:
         name="metrics of the series {series}",
         spec=series_spec,
@@ -108,8 +106,7 @@ rule metrics_study:
         f"{ROOT}/benchmarks/metrics/study.tsv"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        **asks("metrics_study", mem_mb=500, runtime=5),
     params:
         name="metrics study",
         spec=literal(

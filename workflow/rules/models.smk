@@ -13,9 +13,12 @@ rule models:
         f"{ROOT}/benchmarks/models/{{model}}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
         # A large one is downloaded for hours where the network is slow.
-        runtime=lambda w: 30 + round((study.models[w.model].parameters or 0) / 250),
+        **asks(
+            "models",
+            mem_mb=4000,
+            runtime=lambda w: 30 + round((study.models[w.model].parameters or 0) / 250),
+        ),
     params:
         name="models {model}",
         spec=lambda w: spec(

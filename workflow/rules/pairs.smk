@@ -22,8 +22,7 @@ rule pairs:
         run=f"(?!(?:{SPLITS})/){LABEL}",
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        **asks("pairs", mem_mb=1000, runtime=15),
     params:
         name="pairs {run}",
         spec=pairs_spec,
@@ -48,8 +47,7 @@ rule pairs_published:
         f"{ROOT}/benchmarks/pairs/{{split}}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        **asks("pairs_published", mem_mb=1000, runtime=15),
     params:
         name="pairs {split}",
         spec=lambda w: spec("pairs.published", group="data", settings={"split": w.split}),

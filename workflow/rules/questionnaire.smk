@@ -25,8 +25,7 @@ rule questionnaire:
         f"{ROOT}/benchmarks/questionnaire{{part}}/{{context}}/{{run}}.tsv"
     threads: for_each_device(study.settings.compute.threads)
     resources:
-        mem_mb=for_each_device(3500),
-        runtime=120,
+        **uses("questionnaire", section="questionnaire"),
     params:
         name="questionnaire{part} {run}, context {context}",
         spec=questionnaire_spec,
@@ -53,8 +52,7 @@ rule generated:
         f"{ROOT}/benchmarks/questionnaire/generated/{{context}}/{{run}}.tsv"
     threads: for_each_device(study.settings.compute.threads)
     resources:
-        mem_mb=for_each_device(3500),
-        runtime=600,
+        **uses("generated", section="questionnaire.generation"),
     params:
         name="questionnaire {run}, generated, context {context}",
         spec=generated_spec,

@@ -22,8 +22,7 @@ rule report:
         f"{ROOT}/benchmarks/report.tsv"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=10,
+        **asks("report", mem_mb=1500, runtime=10),
     params:
         name="report",
         spec=literal(

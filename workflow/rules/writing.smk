@@ -20,8 +20,7 @@ rule writing:
         f"{ROOT}/benchmarks/writing/{{run}}.tsv"
     threads: for_each_device(study.settings.compute.threads)
     resources:
-        mem_mb=for_each_device(3500),
-        runtime=60,
+        **uses("writing", section="writing"),
     params:
         name="writing {run}",
         spec=writing_spec,

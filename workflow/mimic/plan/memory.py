@@ -97,7 +97,7 @@ def writing_memory(architecture: Architecture, writing: Writing, device: Device)
     working = prompt * (3 * architecture.intermediate_size + 4 * architecture.hidden_size) * wide
     chosen = writing.batch_size * architecture.vocabulary * 5 * FLOAT32
     parts = Memory(
-        weights=_asked_weights(architecture, writing),
+        weights=asked_weights(architecture, writing),
         gathered=_unpacked(architecture, wide, writing.quantisation),
         activations=max(working, chosen),
         cache=writing.batch_size * length * cache_bytes(architecture, wide),
@@ -113,7 +113,7 @@ def answering_memory(architecture: Architecture, answering: Answering, device: D
     # Log-probabilities are float32, beside the logits that they come from.
     chosen = answering.batch_tokens * architecture.vocabulary * (wide + 2 * FLOAT32)
     parts = Memory(
-        weights=_asked_weights(architecture, answering),
+        weights=asked_weights(architecture, answering),
         gathered=_unpacked(architecture, wide, answering.quantisation),
         activations=max(working, chosen),
         cache=(answering.prefix_length + answering.batch_tokens) * cache_bytes(architecture, wide),
@@ -126,7 +126,7 @@ def cache_bytes(architecture: Architecture, wide: int) -> int:
     return 2 * architecture.layers * architecture.key_value_size * wide
 
 
-def _asked_weights(a: Architecture, task: Writing | Answering) -> float:
+def asked_weights(a: Architecture, task: Writing | Answering) -> float:
     """Bytes of the weights of a model that writes or answers."""
     stored = _stored_weights(a, BYTES[task.precision], task.quantisation)
     return stored + _scales(a, task.quantisation)

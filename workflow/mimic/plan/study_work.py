@@ -81,8 +81,16 @@ def work_of(study: Study, lengths: Lengths, *, pack_of: Mapping[str, str]) -> It
                 pack=pack_of.get(label),
             )
         if not run.is_swept:
-            yield _writing(study, run)
-            yield from _answers(study, run, items=items)
+            yield from uses_of(study, run, items=items)
+
+
+def uses_of(study: Study, run: Run, *, items: int) -> Iterator[Work]:
+    """The writing and the answers of a run whose model it has the weights of.
+
+    Answers in forms come before the fewer in training wordings.
+    """
+    yield _writing(study, run)
+    yield from _answers(study, run, items=items)
 
 
 def architecture_of(model: ModelSettings) -> Architecture:
@@ -142,11 +150,6 @@ def _answers(study: Study, run: Run, *, items: int) -> Iterator[Work]:
     forms = len(asked_in.formats) * asked_in.wordings * ORDERS
     in_words = {"released", "corrected"} & set(settings.protocols)
     seen_in = study.seen_in(run.label) if run.answers else None
-    if seen_in is not None:
-        # In one training wording, in the formats that are held out.
-        again = len(set(asked_in.formats) - set(asked_in.trained_formats)) * ORDERS
-        task = _answering(study, run, context=seen_in, forms=again, items=items)
-        yield _asked(f"{run.label}, training wording", run, context=seen_in, task=task)
     for context in study.contexts_of(run.label):
         task = _answering(study, run, context=context, forms=forms, items=items)
         yield _asked(run.label, run, context=context, task=task)
@@ -171,6 +174,11 @@ def _answers(study: Study, run: Run, *, items: int) -> Iterator[Work]:
                     devices=devices,
                 ),
             )
+    if seen_in is not None:
+        # In one training wording, in the formats that are held out.
+        again = len(set(asked_in.formats) - set(asked_in.trained_formats)) * ORDERS
+        task = _answering(study, run, context=seen_in, forms=again, items=items)
+        yield _asked(f"{run.label}, training wording", run, context=seen_in, task=task)
 
 
 def _asked(name: str, run: Run, *, context: str, task: Answering) -> Work:

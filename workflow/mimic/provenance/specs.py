@@ -64,12 +64,17 @@ def spec(
 
 def _source(path: str | Path, *, name: str, step: str) -> str:
     try:
-        status = Path(path).stat()
+        return digest_now(path)
     except OSError as error:
         raise ValueError(
             f"{path}: can't be read ({error.strerror}); it is the {name} of {step}. "
             "Mend the path in the settings or put the file there"
         ) from None
+
+
+def digest_now(path: str | Path) -> str:
+    """The sha256 of a file, read again where its size or time is another than before."""
+    status = Path(path).stat()
     return source_digest(str(path), status.st_size, status.st_mtime_ns)
 
 

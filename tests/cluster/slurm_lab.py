@@ -1,0 +1,205 @@
+"""A real Slurm on this machine, in the shape of MeluXina, with munge, MariaDB and slurmdbd.
+
+Everything lies in one folder and listens on loopback; no file of the system is read or written, and
+only processes that were started here are stopped. Two nodes without GPUs, three with four each.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from lab_files import ACCOUNT, COMMANDS, CPU_NODES, GPU_NODES, PATH, accounts, write_files
+
+DAEMONS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd")
+START_S, STOP_S = 60.0, 20.0
+
+
+def missing() -> list[str]:
+    """What of Slurm isn't installed here."""
+    wanted = (*DAEMONS, *COMMANDS, "mariadb", "mariadb-install-db")
+    return [name for name in wanted if shutil.which(name, path=PATH) is None]
+
+
+class SlurmLab:
+    """A cluster in the folder `state`, whose path has to be short: sockets lie in it."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a user's shell has there; jobs find the commands by the path alone."""
+        return {"PATH": f"{self.state / 'bin'}:{os.environ['PATH']}", "MELUXINA_ACCOUNT": ACCOUNT}
+
+    def run(self, *command: str, check: bool = True) -> str:
+        """What a command of Slurm prints."""
+        # By its path: Python looks a command up by its own PATH.
+        line = [self.state / "bin" / command[0], *command[1:]]
+        done = subprocess.run(line, capture_output=True, text=True, timeout=60)
+        if check and done.returncode != 0:
+            raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def up(self) -> None:
+        """Start it, and wait until all nodes are idle."""
+        for name in ("bin", "db", "dev", "etc", "log", "munge", "run", "spool"):
+            (self.state / name).mkdir(parents=True)
+            (self.state / name).chmod(0o755)
+        write_files(self.state, ports=_free_ports(2 + len(CPU_NODES) + len(GPU_NODES)))
+        munge = self.state / "munge"
+        (munge / "key").write_bytes(secrets.token_bytes(1024))
+        (munge / "key").chmod(0o600)
+        self._start(
+            "munged",
+            "--foreground",
+            f"--key-file={munge / 'key'}",
+            f"--socket={munge / 'socket'}",
+            f"--pid-file={self.state / 'run/munged.pid'}",
+            f"--log-file={self.state / 'log/munged.log'}",
+            f"--seed-file={munge / 'seed'}",
+        )
+        self._start_database()
+        self._start("slurmdbd", "-D")
+        self._wait("slurmdbd", lambda: self._answers("sacctmgr", "-n", "list", "cluster"))
+        for line in accounts().splitlines():
+            self.run("sacctmgr", "-i", *line.split())
+        self._start("slurmctld", "-D", "-i")
+        self._wait("slurmctld", lambda: self._answers("scontrol", "ping"))
+        for node in (*CPU_NODES, *GPU_NODES):
+            self.start_node(node)
+        self._wait("all nodes", lambda: len(self.idle_nodes()) == len(CPU_NODES + GPU_NODES))
+
+    def down(self) -> None:
+        """Cancel its jobs and stop what was started, the last first."""
+        if "slurmctld" in self.processes:
+            self.run("scancel", "--me", check=False)
+            _until(lambda: not self.run("squeue", "--noheader", check=False).strip(), STOP_S)
+        for name in reversed(list(self.processes)):
+            self.stop(name)
+
+    def start_node(self, node: str) -> None:
+        """Start the daemon of a node."""
+        self._start("slurmd", "-D", "-N", node, name=node)
+
+    def stop(self, name: str, *, sign: int = signal.SIGTERM) -> None:
+        """Stop one daemon: a node by its name."""
+        process = self.processes.pop(name)
+        process.send_signal(sign)
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def idle_nodes(self) -> set[str]:
+        """The nodes that wait for jobs."""
+        return set(self.run("sinfo", "-hN", "-t", "idle", "-o", "%N", check=False).split())
+
+    def jobs(self, *columns: str) -> list[dict[str, str]]:
+        """All jobs that there were, by sacct's names of columns."""
+        text = self.run("sacct", "-nPXD", "-S", "now-1days", f"--format={','.join(columns)}%300")
+        rows = [line.split("|") for line in text.splitlines()]
+        return [dict(zip(columns, row, strict=True)) for row in rows]
+
+    def _start_database(self) -> None:
+        sock, user = self.state / "run/mysql.sock", getpass.getuser()
+        subprocess.run(
+            [
+                "mariadb-install-db",
+                "--no-defaults",
+                f"--datadir={self.state / 'db'}",
+                f"--user={user}",
+                "--auth-root-authentication-method=normal",
+                "--skip-test-db",
+            ],
+            check=True,
+            capture_output=True,
+            env=os.environ | {"PATH": PATH},
+        )
+        self._start(
+            "mariadbd",
+            "--no-defaults",
+            f"--user={user}",
+            f"--datadir={self.state / 'db'}",
+            f"--socket={sock}",
+            f"--pid-file={self.state / 'run/mariadbd.pid'}",
+            "--skip-networking",
+            "--skip-log-bin",
+            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-buffer-pool-size=64M",
+            "--innodb-lock-wait-timeout=900",
+            f"--log-error={self.state / 'log/mariadb.log'}",
+        )
+        client = ["mariadb", "--no-defaults", "-uroot", f"--socket={sock}", "-e"]
+        self._wait(
+            "mariadbd",
+            lambda: subprocess.run([*client, "select 1"], capture_output=True).returncode == 0,
+        )
+        words = (
+            "create database slurm_acct_db; create user 'slurm'@'localhost' identified by 'slurm'; "
+            "grant all on slurm_acct_db.* to 'slurm'@'localhost'"
+        )
+        subprocess.run([*client, words], check=True, capture_output=True)
+
+    def _start(self, program: str, *options: str, name: str = "") -> None:
+        name = name or program
+        environment = os.environ | {
+            "PATH": PATH,
+            "SLURM_CONF": str(self.state / "etc/slurm.conf"),
+            "MYSQL_UNIX_PORT": str(self.state / "run/mysql.sock"),
+        }
+        with (self.state / f"log/{name}.out").open("ab") as log:
+            # In a session of its own: a Ctrl-C in the terminal is for the tests.
+            self.processes[name] = subprocess.Popen(
+                [program, *options],
+                env=environment,
+                cwd=self.state,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def _answers(self, *command: str) -> bool:
+        try:
+            return "DOWN" not in self.run(*command)
+        except RuntimeError:
+            return False
+
+    def _wait(self, what: str, is_there: Callable[[], bool]) -> None:
+        if not _until(is_there, START_S):
+            raise RuntimeError(
+                f"{what} didn't come up within {START_S:.0f} s; see {self.state}/log"
+            )
+
+
+def _until(is_so: Callable[[], bool], seconds: float) -> bool:
+    """Wait until something is so; whether it came to be."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def _free_ports(count: int) -> Sequence[int]:
+    """Ports of loopback that nothing listens at."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()

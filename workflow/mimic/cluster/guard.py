@@ -1,0 +1,96 @@
+"""One snakemake at a time in a folder, and no job left of one that was killed.
+
+Snakemake's own lock stays when it is killed, and its jobs run on: after ``--unlock`` they would be
+submitted again beside the running ones. This lock is taken over when its owner is gone, and what
+the former one submitted is cancelled first. A cancelled training goes on from what it saved.
+"""
+
+from __future__ import annotations
+
+import atexit
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from mimic.cluster import slurm
+from mimic.files import make_shared_folder
+from mimic.provenance.lock import ABANDONED_S, hold_if_free, read_owner
+
+# As the profiles name their jobs (`slurm-jobname-prefix`).
+JOB_PREFIX = "mimic_"
+LOCK = Path(".snakemake/cluster.lock")
+# Slurm sends SIGKILL 30 s after SIGTERM (KillWait, unless set otherwise), and takes a while.
+ENDING_S = 180.0
+POLL_S = 1.0
+
+
+def hold_folder(folder: Path) -> None:
+    """Hold the right to submit jobs from a folder until this process ends.
+
+    Raises
+    ------
+    ValueError
+        If another process has it.
+    """
+    path = folder / LOCK
+    make_shared_folder(path.parent)
+    held = ExitStack()
+    if held.enter_context(hold_if_free(path)) is None:
+        owner = read_owner(path) or {}
+        raise ValueError(
+            f"another snakemake submits jobs from this folder (process {owner.get('pid', '?')} on "
+            f"{owner.get('host', 'another host')}); wait for it, or end it there. If that host is "
+            f"gone, its lock is free {ABANDONED_S / 60:.0f} minutes after its last sign of life. "
+            "Another study can run at the same time from another clone, with MIMIC_STORE naming "
+            "one store for both"
+        )
+    atexit.register(held.close)
+
+
+def cancel_leftovers(folder: Path, *, tell: Callable[[str], None]) -> list[str]:
+    """Cancel the jobs of a snakemake that was killed in this folder, and wait until they are gone.
+
+    Called by who holds the folder: all its jobs are left over then.
+
+    Parameters
+    ----------
+    tell
+        Shows a line.
+
+    Returns
+    -------
+    list of str
+        The jobs that were cancelled.
+
+    Raises
+    ------
+    ValueError
+        If some don't go.
+    """
+    cancelled: list[str] = []
+    until = time.monotonic() + ENDING_S
+    while left := _leftovers(folder):
+        new = [job for job in left if job not in cancelled]
+        if new:
+            tell(
+                f"cancelling {len(new)} job(s) left by a snakemake that was killed: {' '.join(new)}"
+            )
+            slurm.cancel(new)
+            cancelled += new
+        if time.monotonic() > until:
+            raise ValueError(
+                f"jobs {' '.join(left)} were cancelled {ENDING_S:.0f} s ago and haven't ended; "
+                "see `squeue --me`, and start snakemake again when they are gone"
+            )
+        time.sleep(POLL_S)
+    return cancelled
+
+
+def _leftovers(folder: Path) -> list[str]:
+    here = str(folder.resolve())
+    return [
+        job.job
+        for job in slurm.own_jobs()
+        if job.name.startswith(JOB_PREFIX) and str(Path(job.folder).resolve()) == here
+    ]

@@ -1,0 +1,84 @@
+# What jobs ask of a Slurm machine where the profile names a site; no rules here.
+
+from mimic.cluster import guard
+from mimic.cluster.checks import refusals
+from mimic.cluster.requests import Need, request
+from mimic.provenance.specs import digest_now
+from mimic.provenance.store import identity_of
+
+
+def asks(name, *, mem_mb, runtime, devices=1):
+    """The resources of a rule's jobs; each value is a number or a function of the wildcards."""
+    if SITE is None or SITE.rules.get(name) == "here":
+        return {"mem_mb": mem_mb, "runtime": runtime}
+
+    def asked(wildcards, input, attempt):
+        mb, minutes, gpus = (
+            value(wildcards) if callable(value) else value for value in (mem_mb, runtime, devices)
+        )
+        need = Need(rule=name, mem_mb=mb, minutes=minutes, devices=gpus)
+        # Only a job that works on GPUs is worth a look into the store: a hit mustn't wait for one.
+        stored = SITE.rules.get(name) == "gpu" and is_stored(name, wildcards, input)
+        return request(SITE, need, attempt=attempt, is_stored=stored)
+
+    return {
+        "mem_mb": lambda wildcards, input, attempt: asked(wildcards, input, attempt).mem_mb,
+        "runtime": lambda wildcards, input, attempt: asked(wildcards, input, attempt).runtime,
+        "slurm_partition": lambda wildcards, input, attempt: asked(
+            wildcards, input, attempt
+        ).partition,
+        "gpu": lambda wildcards, input, attempt: asked(wildcards, input, attempt).gpus or None,
+        **SITE.account_and_qos(os.environ),
+    }
+
+
+def is_stored(name, wildcards, input):
+    """Whether the result store has what a job would make; not before its inputs are there."""
+    if name == "pack":
+        runs = PACKS[wildcards.pack]
+        return all(has_result(training_spec(r), {"run": r}, training_inputs(r)) for r in runs)
+    described = workflow.get_rule(name).params.spec
+    text = described(wildcards) if callable(described) else described
+    return has_result(text, wildcards, input)
+
+
+def has_result(text, wildcards, input):
+    """Whether the result store has what a spec makes of inputs; not before these are there."""
+    files = json.loads(job_files(wildcards, input, [], root=ROOT, rule=""))
+    try:
+        inputs = {key: list(map(digest_now, paths)) for key, paths in files["inputs"].items()}
+    except FileNotFoundError:
+        return False
+    return the_store().has(identity_of(spec=json.loads(text), inputs=inputs))
+
+
+def place_rules():
+    """Keep the jobs of light rules in the submitting process's own machine."""
+    if SITE is None:
+        return
+    try:
+        SITE.check_rules({made.name for made in workflow.rules}, source=SITE_FILE)
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
+    workflow.localrules(*(rule for rule, place in SITE.rules.items() if place == "here"))
+
+
+def check_executor():
+    """Stop before jobs are submitted that ask for no account, partition or GPU."""
+    if workflow.non_local_exec and SITE is None:
+        raise WorkflowError(
+            "jobs are to be submitted, but no site is named: `--config` on the command line "
+            "replaces the profile's. Give settings in a file (`--configfile`), or name the site "
+            "again: --config site=profiles/meluxina/site.yaml …"
+        )
+
+
+def prepare_cluster():
+    """Refuse what Slurm would refuse later, and clear away what a killed process left."""
+    try:
+        if wrong := refusals(SITE, os.environ, source=SITE_FILE):
+            raise ValueError("nothing was submitted:\n  " + "\n  ".join(wrong))
+        guard.hold_folder(Path.cwd())
+        guard.cancel_leftovers(Path.cwd(), tell=lambda line: print(line, file=sys.stderr))
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
