@@ -13,7 +13,7 @@ CONFIG ?= config/config.yaml
 # a test says otherwise. The slowest are shared out one by one.
 WORKERS ?= 2
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS)
-BY_FILE = --dist loadfile --no-loadscope-reorder tests/workflow tests/steps tests/unit
+BY_FILE = --dist loadfile --no-loadscope-reorder tests/cluster tests/workflow tests/steps tests/unit
 ONE_BY_ONE = --dist load --maxschedchunk 1 tests/steps tests/workflow tests/unit
 
 .PHONY: install run test lint check check-all docs
@@ -28,6 +28,7 @@ $(VENV)/.installed: envs/cpu.txt envs/embedded.txt envs/test.txt
 	$(BIN)/pip install --quiet -r envs/cpu.txt -r envs/test.txt
 	$(BIN)/pip install --quiet --no-deps -r envs/embedded.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	ln -sfn profiles/meluxina meluxina
 	@touch $@
 
 run: install

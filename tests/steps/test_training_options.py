@@ -100,7 +100,13 @@ def test_a_compiled_model_trains_as_one_that_is_not(train, method):
     torch.compiler.reset()
     compiled = train(method, out="compiled", steps=3, compile=True)
     assert counters["stats"]["unique_graphs"] > 0
-    np.testing.assert_allclose(log_of(compiled), log_of(plain), rtol=1e-4, atol=1e-5)
+    logs = [log_of(folder) for folder in (compiled, plain)]
+    if method == "dpo":
+        for log in logs:
+            # Before the first step a margin is 0 but for rounding, whose sign says nothing.
+            assert abs(log["rewards_margins"][0]) < 1e-5
+            log.loc[0, "rewards_accuracies"] = 0
+    np.testing.assert_allclose(*logs, rtol=1e-4, atol=1e-5)
     one, other = (load_file(folder / "adapter_model.safetensors") for folder in (plain, compiled))
     assert set(one) == set(other)
     for name, weight in one.items():

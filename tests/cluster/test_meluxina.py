@@ -1,0 +1,90 @@
+"""`snakemake --profile meluxina` as a user types it, on a real Slurm in the shape of MeluXina."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from lab_files import ACCOUNT, GPUS
+from slurm_lab import SlurmLab
+
+COLUMNS = ("State", "Partition", "Account", "QOS", "ReqTRES", "TimelimitRaw", "NNodes", "Comment")
+# What asks a model or trains it, and what of a smoke study is submitted besides.
+ON_GPU = {"finetune", "questionnaire", "writing"}
+ON_CPU = {"models", "gates", "judge_train", "pairs", "readings", "figures"}
+
+
+def snakemake(
+    lab: SlurmLab, clone: Path, *options: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Type the command in the clone."""
+    line = [sys.executable, "-m", "snakemake", "--profile", "meluxina", *options]
+    return subprocess.run(
+        [*line, "--configfile", "config/smoke.yaml"],
+        cwd=clone,
+        env=os.environ | lab.environment | {"PYTHONPATH": str(clone / "workflow")} | environment,
+        capture_output=True,
+        text=True,
+        timeout=1500,
+    )
+
+
+def kind(comment: str) -> str:
+    """The rule of a job, or its group."""
+    found = re.match(r"rule_(.*?)(_wildcards_.*)?$", comment)
+    assert found, comment
+    # A group's job is named after the group and its rule.
+    return found.group(1).split("_")[0] if "_wildcards_" not in comment else found.group(1)
+
+
+@pytest.mark.slow
+def test_the_smoke_study_runs_and_each_job_asks_for_what_it_should(lab, clone):
+    done = snakemake(lab, clone)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+    assert (clone / "results/smoke/report/index.html").is_file()
+    jobs = lab.jobs(*COLUMNS)
+    assert {job["State"] for job in jobs} == {"COMPLETED"}
+    assert {(job["Account"], job["QOS"], job["NNodes"]) for job in jobs} == {
+        (ACCOUNT, "default", "1")
+    }
+    kinds = {kind(job["Comment"]): job for job in jobs}
+    # Light jobs are none of Slurm's.
+    assert set(kinds) == ON_GPU | ON_CPU, sorted(kinds)
+    for name, job in kinds.items():
+        asked = dict(part.split("=") for part in job["ReqTRES"].split(","))
+        on_gpu = name in ON_GPU
+        assert job["Partition"] == ("gpu" if on_gpu else "cpu"), name
+        assert asked.get("gres/gpu") == (str(GPUS) if on_gpu else None), name
+        assert re.fullmatch(r"\d+M|\d+(\.\d+)?G", asked["mem"]), (name, asked)
+        assert 0 < int(job["TimelimitRaw"]) <= 2880, name
+    again = snakemake(lab, clone)
+    assert "Nothing to be done" in again.stdout + again.stderr
+    assert len(lab.jobs("State")) == len(jobs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("environment", "edit", "words"),
+    [
+        ({"MELUXINA_ACCOUNT": ""}, {}, f"MELUXINA_ACCOUNT isn't set; .*{ACCOUNT}"),
+        ({"MELUXINA_ACCOUNT": "p1"}, {}, "MELUXINA_ACCOUNT is p1, which is no account of yours"),
+        ({}, {"qos: default": "qos: large"}, "qos = 'large': not allowed; yours are .*default"),
+        ({}, {"qos: default": "qos: short"}, "QOS short ends jobs after 360 minutes"),
+        ({}, {"partition: gpu": "partition: gpus"}, "gpu.partition = 'gpus': there is no such"),
+    ],
+)
+def test_what_slurm_would_refuse_is_refused_before(lab, clone, environment, edit, words):
+    before = len(lab.jobs("State"))
+    site = clone / "profiles/meluxina/site.yaml"
+    for former, new in edit.items():
+        assert site.read_text().count(f"{former}\n") == 1
+        site.write_text(site.read_text().replace(f"{former}\n", f"{new}\n"))
+    done = snakemake(lab, clone, **environment)
+    assert done.returncode == 1
+    assert re.search(words, done.stdout + done.stderr), done.stderr[-3000:]
+    assert len(lab.jobs("State")) == before
+    assert not (clone / "results").exists()
