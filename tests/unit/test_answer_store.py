@@ -217,7 +217,7 @@ COUNT = 230_400
 def opening(folder: Path, said: Connection) -> None:
     """Tells how many MB of memory an open store takes, at most and then, and how long it took."""
     process = psutil.Process()
-    # Begin the peak anew: of a forked process it is that of its maker's mapped libraries.
+    # Until it is begun anew, the peak is that of the fork, with all that its maker held then.
     Path("/proc/self/clear_refs").write_text("5")
     before, started = process.memory_info().rss, time.process_time()
     with AnswerStore(folder, OPTIONS) as kept:
