@@ -17,7 +17,6 @@ ANSWERS = {
     "sacctmgr": 'case "$*" in *assoc*) echo "p1|default,short";; *) echo "default|2-00:00:00";'
     ' echo "short|06:00:00"; echo "free|";; esac',
     "sinfo": "echo cpu; echo gpu",
-    "scontrol": 'echo "MinJobAge               = 300 sec"',
 }
 
 
@@ -77,13 +76,11 @@ def test_a_command_that_is_not_there_or_fails_is_told(commands, monkeypatch):
         slurm.partitions()
 
 
-def test_walltimes_and_settings_are_read(commands):
+def test_walltimes_are_read(commands):
     assert slurm.longest_minutes() == {"default": 2880, "short": 360, "free": None}
     assert slurm.minutes_of("00:00:30") == 1
     with pytest.raises(ValueError, match="'UNLIMITED' is no walltime"):
         slurm.minutes_of("UNLIMITED")
-    assert slurm.setting("MinJobAge") == "300 sec"
-    assert slurm.setting("MaxJobAge") is None
 
 
 def test_what_a_killed_snakemake_left_here_is_cancelled(commands, tmp_path):

@@ -56,13 +56,6 @@ def partitions() -> set[str]:
     return set(_lines("sinfo", "--noheader", "--format=%R"))
 
 
-def setting(name: str) -> str | None:
-    """A value of Slurm's own configuration; None if it has none of this name."""
-    text = "\n".join(_lines("scontrol", "show", "config"))
-    found = re.search(rf"^{re.escape(name)}\s*=\s*(.*)$", text, re.MULTILINE)
-    return found.group(1).strip() if found else None
-
-
 def cancel(jobs: Sequence[str]) -> None:
     """Cancel jobs; what has ended meanwhile is no error."""
     _lines("scancel", "--quiet", *jobs)
