@@ -217,7 +217,7 @@ COUNT = 230_400
 def opening(folder: Path, said: Connection) -> None:
     """Tells how many MB of memory an open store takes, at most and then, and how long it took."""
     process = psutil.Process()
-    # Until it is begun anew, the peak is that of the fork, with all that its maker held then.
+    # Count the peak from here on: what came before, in this process or its maker, is none of it.
     Path("/proc/self/clear_refs").write_text("5")
     before, started = process.memory_info().rss, time.process_time()
     with AnswerStore(folder, OPTIONS) as kept:
