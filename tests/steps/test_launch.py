@@ -22,11 +22,16 @@ METHODS = ("sft", "dpo", "orpo")
 # relative errors of about 1e-7 in a gradient, which AdamW hands on to the weights and those to the
 # next loss. A step with other examples, or a gradient twice as large, differs in the third digit.
 LOSSES = {"rtol": 1e-5, "atol": 1e-6}
-# AdamW moves a weight by up to the learning rate, 0.02, in each step, whatever the size of its
-# gradient: where that is hardly more than its rounding, by something else on another CPU. So single
-# weights may differ by a twentieth of a step, and all together by a two-thousandth of one.
-WEIGHTS = {"rtol": 0, "atol": 1e-3}
+# AdamW moves a weight by up to the learning rate, 0.02, in each step.
+WEIGHTS = {"rtol": 0, "atol": 1e-4}
+# All weights together, where single ones may have gradients that are hardly more than rounding.
 ALL_WEIGHTS = 1e-5
+# The same instructions on every CPU: how far rounding goes depends on them.
+SAME_ARITHMETIC = {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "MKL_CBWR": "AVX2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+}
 OUTPUTS = ("adapter_model.safetensors", "training_log.csv", "learning.json")
 
 
@@ -37,14 +42,18 @@ def end(process):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_two_processes_train_what_one_trains(job_of, train, method):
+def test_two_processes_train_what_one_trains(job_of, monkeypatch, method):
+    for name, value in SAME_ARITHMETIC.items():
+        monkeypatch.setenv(name, value)
     # Of eight examples six make a step: the third step is of the second epoch.
     options = {"steps": 3, "batch_size": 1, "accumulation": 6}
     options |= {"length_sorted": True, "evaluations": 1}
     options |= {} if method == "sft" else {"pairs": 8}
     options |= {"precompute_reference": True} if method == "dpo" else {}
-    alone = train(method, out="alone", **options)
-    job = job_of(method, out="two", **options)
+    lone, job = (job_of(method, out=out, **options) for out in ("alone", "two"))
+    line = [sys.executable, "-m", f"mimic.finetune.{method}", str(write_job(lone))]
+    subprocess.run(line, env=environment(), check=True, capture_output=True, timeout=400)
+    alone = lone.out
     said = end(launch(job, method))
     assert said.count(f"» {method} step 3 of 3") == 1
     logs = [pd.read_csv(folder / "training_log.csv") for folder in (alone, job.out)]
