@@ -64,10 +64,10 @@ def place_rules():
 
 
 def check_executor():
-    """Stop before jobs are submitted that ask for no account, partition or GPU."""
-    if workflow.non_local_exec and SITE is None:
+    """Stop before jobs are submitted to Slurm that ask for no account, partition or GPU."""
+    if workflow.executor_plugin.name == "slurm" and SITE is None:
         raise WorkflowError(
-            "jobs are to be submitted, but no site is named: `--config` on the command line "
+            "jobs are to go to Slurm, but no site is named: `--config` on the command line "
             "replaces the profile's. Give settings in a file (`--configfile`), or name the site "
             "again: --config site=profiles/meluxina/site.yaml …"
         )
