@@ -42,10 +42,11 @@ class SlurmLab:
         return {"PATH": f"{self.state / 'bin'}:{os.environ['PATH']}", "MELUXINA_ACCOUNT": ACCOUNT}
 
     def run(self, *command: str, check: bool = True) -> str:
-        """What a command of Slurm prints."""
+        """What a command of Slurm prints, times in seconds since 1970."""
         # By its path: Python looks a command up by its own PATH.
         line = [self.state / "bin" / command[0], *command[1:]]
-        done = subprocess.run(line, capture_output=True, text=True, timeout=60)
+        environment = os.environ | {"SLURM_TIME_FORMAT": "%s"}
+        done = subprocess.run(line, capture_output=True, text=True, timeout=60, env=environment)
         if check and done.returncode != 0:
             raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
         return done.stdout
@@ -77,13 +78,17 @@ class SlurmLab:
         self._wait("slurmctld", lambda: self._answers("scontrol", "ping"))
         for node in (*CPU_NODES, *GPU_NODES):
             self.start_node(node)
+        self.wait_until_idle()
+
+    def wait_until_idle(self) -> None:
+        """Wait until all nodes are there and have no job."""
         self._wait("all nodes", lambda: len(self.idle_nodes()) == len(CPU_NODES + GPU_NODES))
 
     def down(self) -> None:
         """Cancel its jobs and stop what was started, the last first."""
         if "slurmctld" in self.processes:
             self.run("scancel", "--me", check=False)
-            _until(lambda: not self.run("squeue", "--noheader", check=False).strip(), STOP_S)
+            until(lambda: not self.run("squeue", "--noheader", check=False).strip(), STOP_S)
         for name in reversed(list(self.processes)):
             self.stop(name)
 
@@ -177,13 +182,13 @@ class SlurmLab:
             return False
 
     def _wait(self, what: str, is_there: Callable[[], bool]) -> None:
-        if not _until(is_there, START_S):
+        if not until(is_there, START_S):
             raise RuntimeError(
                 f"{what} didn't come up within {START_S:.0f} s; see {self.state}/log"
             )
 
 
-def _until(is_so: Callable[[], bool], seconds: float) -> bool:
+def until(is_so: Callable[[], bool], seconds: float) -> bool:
     """Wait until something is so; whether it came to be."""
     end = time.monotonic() + seconds
     while not is_so():
