@@ -62,10 +62,10 @@ def read_pins(path: Path) -> dict[str, str]:
             pins |= read_pins(path.parent / text.removeprefix("-r ").strip())
         elif text:
             requirement = Requirement(text)
-            (only,) = requirement.specifier
-            if only.operator != "==":
+            pinned = [one.version for one in requirement.specifier if one.operator == "=="]
+            if len(requirement.specifier) != 1 or not pinned:
                 raise ValueError(f"{path}: {text}: pin one version, by ==")
-            pins[canonicalize_name(requirement.name)] = only.version
+            pins[canonicalize_name(requirement.name)] = pinned[0]
     return pins
 
 
