@@ -20,7 +20,7 @@ from mimic.cluster.site import read_site
 from mimic.cluster.slurm_findings import slurm_findings
 
 SLURM = {
-    "sacctmgr": 'case "$*" in *assoc*) echo "p1|default,short";; *) echo "default|2-00:00:00"; esac',
+    "sacctmgr": 'case "$*" in *assoc*) echo "p1|default";; *) echo "default|2-00:00:00"; esac',
     "sinfo": "echo cpu; echo gpu",
     "scontrol": 'echo "MinJobAge               = 300 sec"; echo "MinJobAgeOfElse = 1 sec"',
 }
