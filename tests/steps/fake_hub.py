@@ -13,12 +13,15 @@ from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
+from huggingface_hub import constants
+
 TOKEN = "hf_made_up"
 
 
 @dataclass
 class FakeHub:
-    """One model, and what was asked of it.
+    """One model, a data set beside it where a test needs one, and what was asked.
 
     Attributes
     ----------
@@ -32,6 +35,8 @@ class FakeHub:
         Where the hub is.
     asked
         The method and path of each request.
+    data_set
+        A data set, as if it were a hub's model.
     """
 
     id: str
@@ -42,9 +47,13 @@ class FakeHub:
     down: bool = False
     url: str = ""
     asked: list[str] = field(default_factory=list)
+    data_set: FakeHub | None = None
 
     def answer(self, path: str, token: str | None) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of a request."""
+        if self.data_set is not None and "/datasets/" in path:
+            inner = path.replace("/api/datasets/", "/api/models/").removeprefix("/datasets")
+            return self.data_set.answer(inner, token)
         parts = urlsplit(path).path.strip("/").split("/")
         api = parts[:2] == ["api", "models"]
         parts = parts[2:] if api else parts
@@ -118,6 +127,17 @@ def serving(hub: FakeHub) -> Iterator[FakeHub]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def ask_it(hub: FakeHub, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the hub's library ask this hub, without a token, with an empty cache in the folder."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "cache"))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(folder / "no_token"))
+    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 2)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+    template = "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + template)
 
 
 def _refused(status: int, code: str | None, message: str) -> tuple[int, dict[str, str], bytes]:

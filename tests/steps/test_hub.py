@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from fake_hub import TOKEN, FakeHub, serving
+from fake_hub import TOKEN, FakeHub, ask_it, serving
 from huggingface_hub import constants
 from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -40,14 +40,8 @@ def hub(tiny_model, tmp_path, monkeypatch):
     (folder / "consolidated.safetensors").write_bytes(b"the same weights again")
     (folder / "original").mkdir()
     (folder / "original/params.json").write_text("{}")
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no_token"))
-    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 2)
-    monkeypatch.delenv("HF_TOKEN", raising=False)
     with serving(FakeHub(ID, REVISION, folder)) as served:
-        monkeypatch.setattr(constants, "ENDPOINT", served.url)
-        template = "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", served.url + template)
+        ask_it(served, tmp_path, monkeypatch)
         yield served
 
 

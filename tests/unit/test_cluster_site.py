@@ -69,6 +69,13 @@ def test_account_and_qos_are_those_of_the_environment_and_the_file():
     assert free.account_and_qos({"ACCOUNT": "p1"}) == {}
 
 
+def test_jobs_take_from_the_hub_s_cache_alone_where_a_site_says_so(project):
+    assert SITE.environment() == {}
+    offline = SITE.model_copy(update={"offline": True})
+    assert offline.environment() == {"HF_HUB_OFFLINE": "1"}
+    assert read_site(project / "profiles/meluxina/site.yaml").offline
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from mimic.clean import clean_stale, named_outputs
+from mimic.cluster.site import DEFAULT_SITE
 from mimic.plan.devices import Kind
 from mimic.provenance.audit_command import show_audit, show_whole_audit
 from mimic.provenance.pack_table import FOLDER as PACKS
@@ -71,6 +72,20 @@ def _crate(arguments: argparse.Namespace) -> bool:
         title=settings.report.title,
         authors=settings.report.authors,
     )
+
+
+def _doctor(arguments: argparse.Namespace) -> bool:
+    # Loads the hub's library, which other commands don't need.
+    from mimic.cluster.doctor import show_doctor
+
+    return show_doctor(arguments.site, arguments.configfile)
+
+
+def _download(arguments: argparse.Namespace) -> bool:
+    # Loads the hub's library, which other commands don't need.
+    from mimic.download import download
+
+    return download(arguments.configfile)
 
 
 def _plan(arguments: argparse.Namespace) -> bool:
@@ -144,6 +159,38 @@ def _parser() -> argparse.ArgumentParser:
     )
     crate.add_argument("file", type=Path, metavar="FILE.zip", help="must not exist yet")
     crate.set_defaults(call=_crate)
+
+    doctor = commands.add_parser(
+        "doctor",
+        help="say what is missing on a cluster",
+        description="Say for each thing that a study needs on a cluster whether it is there, and "
+        "how to mend it. Exit status 1 if something is missing.",
+    )
+    doctor.add_argument(
+        "--site",
+        type=Path,
+        default=DEFAULT_SITE,
+        metavar="FILE",
+        help="the machine's file beside its profile (%(default)s if absent)",
+    )
+    doctor.add_argument(
+        "--configfile",
+        type=Path,
+        metavar="FILE",
+        help="the study's settings (those that the profile names if absent)",
+    )
+    doctor.set_defaults(call=_doctor)
+
+    download = commands.add_parser(
+        "download",
+        help="fetch models and essays of the hub",
+        description="Fetch the models and the corpus that a study takes from the Hugging Face hub "
+        "into its cache, for jobs without network. Exit status 1 if something is missing then.",
+    )
+    download.add_argument(
+        "--configfile", type=Path, metavar="FILE", required=True, help="the study's settings"
+    )
+    download.set_defaults(call=_download)
 
     plan = commands.add_parser(
         "plan",

@@ -75,6 +75,8 @@ def check_executor():
 
 def prepare_cluster():
     """Refuse what Slurm would refuse later, and clear away what a killed process left."""
+    for variable, value in SITE.environment().items():
+        os.environ.setdefault(variable, value)
     try:
         if wrong := refusals(SITE, os.environ, source=SITE_FILE):
             raise ValueError("nothing was submitted:\n  " + "\n  ".join(wrong))

@@ -12,6 +12,8 @@ from pydantic import Field, PositiveInt, field_validator
 
 from mimic.settings import Settings, parse_settings
 
+DEFAULT_SITE = Path("profiles/meluxina/site.yaml")
+
 Place = Literal["gpu", "cpu", "here"]
 
 
@@ -43,6 +45,9 @@ class Site(Settings):
     )
     cpu: Nodes
     gpu: Nodes
+    offline: bool = Field(
+        False, description="whether jobs take models and essays of the hub from its cache alone"
+    )
     rules: dict[str, Place]
 
     @field_validator("gpu")
@@ -57,6 +62,11 @@ class Site(Settings):
         account = environment.get(self.account_variable, "") if self.account_variable else ""
         asked = {"slurm_account": account, "qos": self.qos}
         return {name: value for name, value in asked.items() if value}
+
+    def environment(self) -> dict[str, str]:
+        """What is set for jobs: sbatch hands its environment on to them."""
+        # Where there is no network a job would wait long, and say something else.
+        return {"HF_HUB_OFFLINE": "1"} if self.offline else {}
 
     def check_rules(self, known: Collection[str], *, source: str) -> None:
         """Check that the file names rules of the workflow.

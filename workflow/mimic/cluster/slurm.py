@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import math
 import re
 import subprocess
 from collections.abc import Sequence
@@ -54,6 +55,21 @@ def longest_minutes() -> dict[str, int | None]:
 def partitions() -> set[str]:
     """The cluster's partitions."""
     return set(_lines("sinfo", "--noheader", "--format=%R"))
+
+
+def remembered_s() -> float:
+    """For how many seconds squeue tells of an ended job (MinJobAge); infinite if it always does.
+
+    Raises
+    ------
+    ValueError
+        If Slurm's configuration doesn't say.
+    """
+    for line in _lines("scontrol", "show", "config"):
+        if found := re.fullmatch(r"MinJobAge\s*=\s*(\d+)\s*sec", line):
+            # 0 means that jobs are never forgotten.
+            return int(found.group(1)) or math.inf
+    raise ValueError("`scontrol show config` names no MinJobAge")
 
 
 def cancel(jobs: Sequence[str]) -> None:

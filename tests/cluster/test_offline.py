@@ -1,0 +1,53 @@
+"""Jobs of a site whose compute nodes have no network take models from the hub's cache alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+ENTRY = {
+    "title": "Tiny",
+    "parameters": 2,
+    "license": "Apache-2.0",
+    "aligned": "base",
+    "source": {"kind": "hub", "id": "mimic/tiny", "revision": "a" * 40},
+    "dtype": "float32",
+    "architecture": {
+        "layers": 2,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "heads": 4,
+        "key_value_heads": 2,
+        "head_dim": 8,
+        "vocabulary": 49152,
+        "tied_embeddings": True,
+    },
+}
+
+
+@pytest.mark.slow
+def test_a_job_looks_into_the_cache_alone_and_says_what_fills_it(lab, clone, tmp_path):
+    (clone / "config/models.yaml").write_text(yaml.safe_dump({"tiny": ENTRY}))
+    settings = yaml.safe_load((clone / "config/smoke.yaml").read_text())
+    settings |= {"root": "results/offline", "models": ["tiny"]}
+    (clone / "mine.yaml").write_text(yaml.safe_dump(settings))
+    before = len(lab.jobs("State"))
+    environment = os.environ | lab.environment | {"PYTHONPATH": str(clone / "workflow")}
+    environment.pop("HF_HUB_OFFLINE", None)
+    line = [sys.executable, "-m", "snakemake", "--profile", "meluxina", "--retries", "0"]
+    done = subprocess.run(
+        [*line, "--configfile", "mine.yaml", "--", "results/offline/models/tiny/model.json"],
+        cwd=clone,
+        env=environment | {"HF_HOME": str(tmp_path / "hub")},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert [job["State"] for job in lab.jobs("State")[before:]] == ["FAILED"], said[-3000:]
+    assert f"isn't complete in the cache, {tmp_path}/hub/hub, and HF_HUB_OFFLINE is set" in said
