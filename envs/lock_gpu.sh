@@ -5,9 +5,9 @@
 set -euo pipefail
 report=$(mktemp)
 trap 'rm -f "$report"' EXIT
-# No other index, where the same version may be a CPU build.
-PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS='' ${PYTHON:-python3} -m pip install --dry-run --quiet \
-  --ignore-installed --use-feature=fast-deps --only-binary :all: --index-url https://pypi.org/simple \
+# PyPI alone, whatever is set here: another index may have a CPU build of the same version.
+PIP_CONFIG_FILE=/dev/null ${PYTHON:-python3} -m pip --isolated install --dry-run --quiet \
+  --ignore-installed --use-feature=fast-deps --only-binary :all: \
   --constraint envs/cpu.txt --report "$report" "$(grep '^torch==' envs/cpu.txt)"
 ${PYTHON:-python3} - "$report" > envs/gpu.txt <<'PYTHON'
 import json
