@@ -139,7 +139,7 @@ def _flash_attention() -> Finding:
     except metadata.PackageNotFoundError:
         found = f"not installed, and the study sets attention: {FLASH}"
         mend = (
-            "build it (docs/meluxina-setup.md), or set attention to sdpa, for Gemma 2 to eager, in "
+            "build it (docs/meluxina.md), or set attention to sdpa, for Gemma 2 to eager, in "
             "the study's settings"
         )
         return Finding(what=what, state=MISSING, found=found, mend=mend)
