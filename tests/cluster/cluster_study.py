@@ -62,7 +62,9 @@ class ClusterStudy:
         """Type the command."""
         folder = self.study.folder
         said = folder / f"snakemake-{time.monotonic_ns()}.txt"
-        line = [sys.executable, "-m", "snakemake", "--profile", "meluxina", "--configfile", CONFIG]
+        # Tests that run in the background of a shell are deaf to interrupts, and so their children.
+        line = ["env", "--default-signal=INT", sys.executable, "-m", "snakemake"]
+        line += ["--profile", "meluxina", "--configfile", CONFIG]
         # Looks every two seconds at first, where the profile waits for 20.
         line += ["--slurm-init-seconds-before-status-checks", "2", *options, "--", *TARGETS]
         with said.open("wb") as to:
