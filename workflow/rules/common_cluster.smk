@@ -1,8 +1,12 @@
 # What jobs ask of a Slurm machine where the profile names a site; no rules here.
 
+from rich.console import Console
+
 from mimic.cluster import guard
 from mimic.cluster.checks import refusals
 from mimic.cluster.requests import Need, request
+from mimic.cluster.watch import invocation_of, look
+from mimic.cluster.watch_display import render_failed
 from mimic.provenance.specs import digest_now
 from mimic.provenance.store import identity_of
 
@@ -82,3 +86,16 @@ def prepare_cluster():
         guard.cancel_leftovers(Path.cwd(), tell=lambda line: print(line, file=sys.stderr))
     except ValueError as error:
         raise WorkflowError(str(error)) from None
+
+
+def tell_failures():
+    """Show at the end what failed on the cluster: last words and mends, which stand far above."""
+    if SITE is None:
+        return
+    folder = Path.cwd()
+    try:
+        facts = look(folder, invocation_of(folder), site=SITE, hours_left=None)
+    except ValueError as error:
+        print(f"what failed can't be told: {error}", file=sys.stderr)
+        return
+    Console(stderr=True, highlight=False).print(render_failed(facts.failed))

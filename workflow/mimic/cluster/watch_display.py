@@ -1,0 +1,124 @@
+"""A cluster run in tables and words, for a terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from mimic.cluster.job_log import Progress
+from mimic.cluster.watch import Facts, Failed, Pending, Running
+
+# Jobs that pend, a line each; of the others their reasons are counted.
+SHOWN_PENDING = 8
+
+
+def render(facts: Facts) -> Group:
+    """A run as it is shown: the whole first, then what failed, runs and pends."""
+    parts: list[RenderableType] = [*_whole(facts)]
+    if facts.failed:
+        parts += [render_failed(facts.failed)]
+    if facts.running:
+        parts += [_title(f"running: {len(facts.running)}", "bold"), _running(facts.running)]
+    if facts.pending:
+        parts += [_title(f"pending: {len(facts.pending)}", "bold"), *_pending(facts)]
+    parts += [Text(f"note: {note}") for note in facts.notes]
+    return Group(*parts)
+
+
+def render_failed(jobs: tuple[Failed, ...]) -> Group:
+    """What failed: the state, the mend, the last words."""
+    return Group(_title(f"failed: {len(jobs)}", "bold red"), *map(_failed, jobs))
+
+
+def _whole(facts: Facts) -> Iterator[Text]:
+    who = (
+        f"snakemake submits ({facts.submitting})"
+        if facts.submitting
+        else "no snakemake submits now; the same command goes on"
+    )
+    yield Text(f"{facts.at:%Y-%m-%d %H:%M:%S}  {who}; began {facts.began:%Y-%m-%d %H:%M:%S}")
+    done, of = facts.steps
+    rules = ", ".join(f"{rule} {n}/{of}" for rule, (n, of) in facts.rules.items())
+    yield Text(f"{done} of {of} jobs of the study done: {rules}")
+    said = "" if facts.done is None else f"{facts.done} ended well, "
+    again = "".join(f", {n} submitted again after {s}" for s, n in sorted(facts.retried.items()))
+    yield Text(
+        f"Slurm jobs: {said}{len(facts.failed)} failed, {len(facts.running)} running, "
+        f"{len(facts.pending)} pending{again}"
+    )
+    used, left = (
+        "unknown" if hours is None else f"{hours:.2f}"
+        for hours in (facts.hours_used, facts.hours_left)
+    )
+    yield Text(f"node-hours: {used} used since then, {left} left by the plan")
+
+
+def _title(words: str, style: str) -> Text:
+    return Text(f"\n{words}", style=style)
+
+
+def _failed(job: Failed) -> Group:
+    head = Text(f"{job.job}  {job.name}  ")
+    head.append(job.state, style="red")
+    words = [Padding(Text(line), (0, 0, 0, 4), expand=False) for line in job.words]
+    return Group(head, Padding(Text(job.mend), (0, 0, 0, 2), expand=False), *words)
+
+
+def _running(jobs: tuple[Running, ...]) -> Table:
+    table = _table("job", "what", "node", "elapsed", "walltime", "how far")
+    for job in jobs:
+        state = "" if job.state == "RUNNING" else job.state.lower()
+        again = f"again after {', '.join(job.former)}" if job.former else ""
+        group = f"{job.log.done} of {job.log.tasks} jobs" if job.log.tasks > 1 else ""
+        far = [state, again, group, *map(_far, job.log.progress)]
+        table.add_row(
+            job.job,
+            job.name,
+            job.nodes,
+            _span(job.elapsed_s),
+            "no limit" if job.walltime_s is None else _span(job.walltime_s),
+            "\n".join(filter(None, far)) or "–",
+        )
+    return table
+
+
+def _far(progress: Progress) -> str:
+    note = f", {progress.note}" if progress.note else ""
+    share = progress.done / progress.total if progress.total else 1.0
+    return (
+        f"{progress.name}: {progress.what} {progress.done} of {progress.total} ({share:.0%}), "
+        f"{_span(progress.left_s)} left{note}"
+    )
+
+
+def _pending(facts: Facts) -> Iterator[RenderableType]:
+    table = _table("job", "what", "expected", "why")
+    for job in facts.pending[:SHOWN_PENDING]:
+        table.add_row(job.job, job.name, _start(job, facts.at), job.reason)
+    yield table
+    rest = Counter(job.reason for job in facts.pending[SHOWN_PENDING:])
+    for reason, count in rest.most_common():
+        yield Text(f"and {count} more: {reason}")
+
+
+def _start(job: Pending, now: datetime) -> str:
+    if job.start is None:
+        return "unknown"
+    return f"{job.start:%H:%M}" if job.start.date() == now.date() else f"{job.start:%m-%d %H:%M}"
+
+
+def _table(*heads: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    return table
+
+
+def _span(seconds: int) -> str:
+    return str(timedelta(seconds=seconds))
