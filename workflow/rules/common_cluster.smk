@@ -1,12 +1,8 @@
 # What jobs ask of a Slurm machine where the profile names a site; no rules here.
 
-from rich.console import Console
-
 from mimic.cluster import guard
 from mimic.cluster.checks import refusals
 from mimic.cluster.requests import Need, request
-from mimic.cluster.watch import invocation_of, look
-from mimic.cluster.watch_display import render_failed
 from mimic.provenance.specs import digest_now
 from mimic.provenance.store import identity_of
 
@@ -92,6 +88,12 @@ def tell_failures():
     """Show at the end what failed on the cluster: last words and mends, which stand far above."""
     if SITE is None:
         return
+    # What no job needs that reads the Snakefile.
+    from rich.console import Console
+
+    from mimic.cluster.watch import invocation_of, look
+    from mimic.cluster.watch_display import render_failed
+
     folder = Path.cwd()
     try:
         facts = look(folder, invocation_of(folder), site=SITE, hours_left=None)

@@ -66,11 +66,11 @@ def mend_of(job: AccountedJob, site: Site | None) -> str:
     """
     state = job.state
     if state == "TIMEOUT":
-        asked = "its walltime" if job.walltime_min is None else f"{job.walltime_min} minutes"
+        asked = "" if job.walltime_min is None else f" of {job.walltime_min} minutes"
         most = f", at most {site.max_minutes} (max_minutes of the site's file)" if site else ""
         return (
-            f"{asked} were over. A retry asks for more{most}; trainings and answers go on from "
-            "what was saved. If no retry is left, start snakemake again"
+            f"its walltime{asked} was over. A retry asks for more{most}; trainings and answers go "
+            "on from what was saved. If no retry is left, start snakemake again"
         )
     if state == "OUT_OF_MEMORY" or (state == "FAILED" and _was_killed(job)):
         how = "its memory was over" if state == "OUT_OF_MEMORY" else "killed, as if out of memory"

@@ -76,7 +76,7 @@ def _running(jobs: tuple[Running, ...]) -> Table:
         state = "" if job.state == "RUNNING" else job.state.lower()
         again = f"again after {', '.join(job.former)}" if job.former else ""
         group = f"{job.log.done} of {job.log.tasks} jobs" if job.log.tasks > 1 else ""
-        far = [state, again, group, *map(_far, job.log.progress)]
+        far = [state, again, group, *(_far(one, job) for one in job.log.progress)]
         table.add_row(
             job.job,
             job.name,
@@ -88,11 +88,14 @@ def _running(jobs: tuple[Running, ...]) -> Table:
     return table
 
 
-def _far(progress: Progress) -> str:
+def _far(progress: Progress, job: Running) -> str:
     note = f", {progress.note}" if progress.note else ""
     share = progress.done / progress.total if progress.total else 1.0
+    # The member of a group or of a pack; else the job itself.
+    is_itself = job.log.tasks == 1 and progress.name.split()[0] == job.name.split()[0]
+    who = "" if is_itself else f"{progress.name}: "
     return (
-        f"{progress.name}: {progress.what} {progress.done} of {progress.total} ({share:.0%}), "
+        f"{who}{progress.what} {progress.done} of {progress.total} ({share:.0%}), "
         f"{_span(progress.left_s)} left{note}"
     )
 
