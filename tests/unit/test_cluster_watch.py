@@ -13,7 +13,7 @@ from mimic.cluster import slurm, watch_command
 from mimic.cluster.guard import hold_folder
 from mimic.cluster.job_log import last_words, read_progress
 from mimic.cluster.slurm import AccountedJob
-from mimic.cluster.snakemake_log import last_invocation
+from mimic.cluster.snakemake_log import last_invocation, name_of, task_of, task_of_log
 from mimic.cluster.states import mend_of, reason_in_words
 from mimic.cluster.watch import invocation_of, look, site_file_of
 from mimic.cluster.watch_display import render
@@ -153,6 +153,18 @@ def test_what_snakemake_says_is_read(clone):
     assert found.finished == {"essays": 1, "pairs": 2}
     assert found.failed == {"7": "FAILED"}
     assert found.failed_here == ()
+
+
+def test_a_job_is_named_by_its_comment_or_its_log():
+    assert name_of(task_of("rule_questionnaire_wildcards__none_a-base")) == (
+        "questionnaire none_a-base"
+    )
+    assert name_of(task_of("rule_gates")) == "gates"
+    logs = Path("/home/rule_me/results/.slurm")
+    assert task_of_log(logs / "rule_questionnaire/_none_a/5.log") == ("questionnaire", "_none_a")
+    assert task_of_log(logs / "rule_gates/2.log") == ("gates", "")
+    assert task_of_log(logs / "group_pairs_pairs/3.log") == ("pairs_pairs", "")
+    assert task_of_log(Path("5.log")) == ("5", "")
 
 
 def test_a_job_that_fails_in_snakemakes_own_machine_is_told(clone, commands):
@@ -325,8 +337,8 @@ def test_reasons_are_told_in_words(reason, words):
         ({"state": "FAILED", "exit_status": 137}, "killed, as if out of memory"),
         ({"state": "FAILED", "signal": 9}, "killed, as if out of memory"),
         ({"state": "FAILED", "exit_status": 2}, "failed with exit status 2: its last words"),
-        ({"state": "NODE_FAIL"}, "its node failed; Slurm starts it again"),
-        ({"state": "PREEMPTED"}, "another job took its nodes; Slurm starts it again"),
+        ({"state": "NODE_FAIL"}, "its node failed. .* isn't in its queue, so start"),
+        ({"state": "PREEMPTED"}, "another job took its nodes. Slurm starts such"),
         ({"state": "CANCELLED", "cancelled_by": 0}, "cancelled by root. Start snakemake again"),
         ({"state": "CANCELLED"}, "cancelled. Start snakemake again"),
         ({"state": "DEADLINE"}, "before its deadline"),
@@ -393,6 +405,18 @@ def test_last_words_are_those_of_the_step_the_runner_or_slurm(tmp_path):
     assert last_words(tmp_path / "none.log", folder=tmp_path) == ()
 
 
+def test_many_jobs_are_counted(clone, commands):
+    pend = [queued(str(n), "PENDING", folder=clone, reason="Priority") for n in range(100, 120)]
+    commands("squeue", *pend)
+    commands("sacct", *(accounted(str(n), "TIMEOUT", folder=clone) for n in range(20, 40)))
+    text = shown(looked(clone))
+    assert "and 12 more: jobs of higher priority come first (Priority)" in text
+    # With the one that snakemake tells of.
+    assert "failed: 21" in text
+    assert text.count("was over. A retry") + text.count("its last words say why") == 8
+    assert text.count("TIMEOUT") == 20
+
+
 def test_who_submits_is_told(clone, commands):
     commands("squeue")
     commands("sacct")
@@ -423,3 +447,26 @@ def test_the_command_prints_once_without_a_terminal(clone, commands, monkeypatch
     assert values["steps"] == [3, 7]
     with pytest.raises(ValueError, match="none.yaml: can't be read"):
         watch_command.show_watch(None, site_file=Path("none.yaml"), once=True, as_json=False)
+
+
+def test_it_goes_on_where_slurm_is_away_for_a_while(clone, commands, monkeypatch):
+    commands("squeue", script="exit 1")
+    commands("sacct")
+    monkeypatch.chdir(clone)
+    waited = []
+
+    def sleep(seconds):
+        waited.append(seconds)
+        commands("squeue")
+        if len(waited) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(watch_command.time, "sleep", sleep)
+    console = Console(width=110, force_terminal=True, highlight=False)
+    watched = watch_command._Watched(folder=clone, site=None, hours_left=None, notes=("so",))
+    with console.capture() as capture:
+        watch_command._show_until_interrupted(console, watched)
+    text = capture.get()
+    assert text.index("looking again") < text.index("3 of 7 jobs of the study done")
+    assert "note: so" in text
+    assert min(waited) >= 10

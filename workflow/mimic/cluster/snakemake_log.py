@@ -1,4 +1,4 @@
-"""What snakemake's own log says of an invocation that submits jobs to Slurm."""
+"""What snakemake and its Slurm plugin say of an invocation: its log, names of its jobs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from pathlib import Path
 FOLDER = Path(".snakemake/log")
 # Commands that submit nothing write a log as well.
 LOOKED_AT = 50
+
+# A rule and its wildcards, as the Slurm plugin writes them.
+Task = tuple[str, str]
 
 _RUN = re.compile(r"^SLURM run ID: (\S+)$", re.MULTILINE)
 _SUBMITTED = re.compile(
@@ -91,6 +94,28 @@ def last_invocation(folder: Path) -> Invocation | None:
         if found := _RUN.search(text):
             return _read(path, text, name=found.group(1))
     return None
+
+
+def task_of(comment: str) -> Task:
+    """The rule and the wildcards of a job, from what the plugin writes into its comment."""
+    rule, _, wildcards = comment.removeprefix("rule_").partition("_wildcards_")
+    return rule, wildcards
+
+
+def task_of_log(log: Path) -> Task:
+    """The same from where the plugin has Slurm write what the job prints."""
+    *_, above, folder, _file = ("", "", *log.parts)
+    for named, wildcards in ((folder, ""), (above, folder)):
+        kind, _, name = named.partition("_")
+        if kind in ("rule", "group"):
+            return name, wildcards
+    return log.stem, ""
+
+
+def name_of(task: Task) -> str:
+    """A task in words."""
+    rule, wildcards = task
+    return f"{rule} {wildcards.strip('_')}".strip()
 
 
 def _read(path: Path, text: str, *, name: str) -> Invocation:

@@ -57,7 +57,7 @@ def reason_in_words(reason: str) -> str:
 
 
 def mend_of(job: AccountedJob, site: Site | None) -> str:
-    """What ended a job, and what to do.
+    """What ended a job that isn't in Slurm's queue any more, and what to do.
 
     Parameters
     ----------
@@ -82,7 +82,10 @@ def mend_of(job: AccountedJob, site: Site | None) -> str:
         )
     if state in STARTED_AGAIN:
         what = {"PREEMPTED": "another job took its nodes", "REQUEUED": "it was started again"}
-        return f"{what.get(state, 'its node failed')}; Slurm starts it again, nothing is to mend"
+        return (
+            f"{what.get(state, 'its node failed')}. Slurm starts such a job again by itself "
+            "(slurm-requeue of the profile); this one isn't in its queue, so start snakemake again"
+        )
     if state == "CANCELLED":
         by = "" if job.cancelled_by is None else f" by {_name(job.cancelled_by)}"
         return f"cancelled{by}. Start snakemake again; it goes on from what was saved"

@@ -14,11 +14,15 @@ from mimic.cluster.guard import submitted_from, submitting
 from mimic.cluster.job_log import JobLog, last_words, read_progress, tail_of
 from mimic.cluster.site import Site
 from mimic.cluster.slurm import AccountedJob, SeenJob
-from mimic.cluster.snakemake_log import Invocation, last_invocation
+from mimic.cluster.snakemake_log import (
+    Invocation,
+    Task,
+    last_invocation,
+    name_of,
+    task_of,
+    task_of_log,
+)
 from mimic.cluster.states import GOING_ON, STARTED_AGAIN, mend_of, reason_in_words
-
-# A rule and its wildcards, as the Slurm plugin writes them.
-Task = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,7 +203,9 @@ def look(
         retried={s: sum(r.state == s for r in retried) for s in {r.state for r in retried}},
         done=None if rows is None else len(ended) - len(bad),
         hours_used=None if rows is None else sum(row.node_hours for row in rows),
-        hours_left=hours_left and hours_left({_task(j.comment): j.elapsed_s or 0 for j in running}),
+        hours_left=None
+        if hours_left is None
+        else hours_left({task_of(job.comment): job.elapsed_s or 0 for job in running}),
         notes=tuple(notes),
     )
 
@@ -245,7 +251,7 @@ def _again(invocation: Invocation, job: str) -> bool:
 def _pending(job: SeenJob) -> Pending:
     return Pending(
         job=job.job,
-        name=_name(_task(job.comment)),
+        name=name_of(task_of(job.comment)),
         reason=reason_in_words(job.reason),
         start=job.start,
     )
@@ -255,7 +261,7 @@ def _running(job: SeenJob, invocation: Invocation, rows: Sequence[AccountedJob])
     mine = invocation.submitted.get(job.job)
     return Running(
         job=job.job,
-        name=_name(_task(job.comment)),
+        name=name_of(task_of(job.comment)),
         state=job.state,
         nodes=job.nodes,
         elapsed_s=job.elapsed_s or 0,
@@ -268,10 +274,10 @@ def _running(job: SeenJob, invocation: Invocation, rows: Sequence[AccountedJob])
 def _failed(row: AccountedJob, invocation: Invocation, folder: Path, site: Site | None) -> Failed:
     mine = invocation.submitted.get(row.job)
     # Not every Slurm keeps comments; the plugin names the log's folders by rule and wildcards.
-    task = _task(row.comment) if row.comment or mine is None else _task_of_log(mine.log)
+    task = task_of(row.comment) if row.comment or mine is None else task_of_log(mine.log)
     return Failed(
         job=row.job,
-        name=_name(task),
+        name=name_of(task),
         state=row.state,
         mend=mend_of(row, site),
         words=last_words(mine.log, folder=folder) if mine else (),
@@ -287,22 +293,3 @@ def _failed_here(invocation: Invocation, folder: Path) -> Iterator[Failed]:
             mend="failed in snakemake's own machine. Mend it and start snakemake again",
             words=(f"{log}:", *(f"  {line}" for line in tail_of(folder / log))),
         )
-
-
-def _task(comment: str) -> Task:
-    """The rule and the wildcards of a job, from what the plugin writes into its comment."""
-    rule, _, wildcards = comment.removeprefix("rule_").partition("_wildcards_")
-    return rule, wildcards
-
-
-def _task_of_log(log: Path) -> Task:
-    for kind in ("rule_", "group_"):
-        for place, part in enumerate(log.parts):
-            if part.startswith(kind):
-                return part.removeprefix(kind), "".join(log.parts[place + 1 : -1])
-    return log.stem, ""
-
-
-def _name(task: Task) -> str:
-    rule, wildcards = task
-    return f"{rule} {wildcards.strip('_')}".strip()

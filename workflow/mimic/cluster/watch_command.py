@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from rich.console import Console
-from rich.live import Live
+from rich.console import Console, Group
+from rich.text import Text
 
 from mimic.cluster.site import Site, read_site
 from mimic.cluster.watch import Facts, invocation_of, look, site_file_of
@@ -108,13 +108,19 @@ def _study(source: Path) -> Study:
 
 
 def _show_until_interrupted(console: Console, watched: _Watched) -> None:
-    with Live(console=console, screen=True, auto_refresh=False) as live:
-        try:
-            while True:
-                live.update(render(watched.look()), refresh=True)
-                time.sleep(EVERY_S)
-        except KeyboardInterrupt:
-            return
+    """Show it again and again; what doesn't fit the screen can be scrolled back to."""
+    try:
+        while True:
+            try:
+                shown = render(watched.look())
+            except ValueError as error:
+                # Slurm's controller is restarted now and then.
+                shown = Group(Text(f"{error}; looking again"))
+            console.clear()
+            console.print(shown)
+            time.sleep(EVERY_S)
+    except KeyboardInterrupt:
+        return
 
 
 def _plain(value: datetime) -> str:

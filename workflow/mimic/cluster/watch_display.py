@@ -16,24 +16,30 @@ from mimic.cluster.watch import Facts, Failed, Pending, Running
 
 # Jobs that pend, a line each; of the others their reasons are counted.
 SHOWN_PENDING = 8
+# Jobs that failed, with their last words; of the others the state alone.
+SHOWN_FAILED = 8
 
 
 def render(facts: Facts) -> Group:
-    """A run as it is shown: the whole first, then what failed, runs and pends."""
-    parts: list[RenderableType] = [*_whole(facts)]
-    if facts.failed:
-        parts += [render_failed(facts.failed)]
-    if facts.running:
-        parts += [_title(f"running: {len(facts.running)}", "bold"), _running(facts.running)]
+    """A run as it is shown: what pends, runs and failed, and where it ends, in sight, the whole."""
+    parts: list[RenderableType] = []
     if facts.pending:
         parts += [_title(f"pending: {len(facts.pending)}", "bold"), *_pending(facts)]
-    parts += [Text(f"note: {note}") for note in facts.notes]
+    if facts.running:
+        parts += [_title(f"running: {len(facts.running)}", "bold"), _running(facts.running)]
+    if facts.failed:
+        parts += [render_failed(facts.failed)]
+    parts += [Text(), *_whole(facts), *(Text(f"note: {note}") for note in facts.notes)]
     return Group(*parts)
 
 
 def render_failed(jobs: tuple[Failed, ...]) -> Group:
     """What failed: the state, the mend, the last words."""
-    return Group(_title(f"failed: {len(jobs)}", "bold red"), *map(_failed, jobs))
+    rest = [Text(f"{job.job}  {job.name}  {job.state}") for job in jobs[SHOWN_FAILED:]]
+    if rest:
+        rest.insert(0, Text("and:"))
+    title = _title(f"failed: {len(jobs)}", "bold red")
+    return Group(title, *map(_failed, jobs[:SHOWN_FAILED]), *rest)
 
 
 def _whole(facts: Facts) -> Iterator[Text]:

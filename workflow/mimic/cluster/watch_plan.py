@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mimic.cluster.watch import Task
+from mimic.cluster.snakemake_log import Task
 from mimic.plan.calibrate import fit
 from mimic.plan.command import plan_study
 from mimic.plan.corpus import essay_lengths
