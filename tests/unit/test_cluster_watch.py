@@ -398,10 +398,11 @@ def test_last_words_are_those_of_the_step_the_runner_or_slurm(tmp_path):
     assert first.startswith("slurmstepd: error: execve()")
     assert len(second) == 200
     # The runner's word of where the step's log is stands before a rule's command line.
+    told = "[a] killed, perhaps"
     ended = "[a] failed with exit status 1; its log is a.log"
-    log.write_text(f"{ended}\nCommand 'python {'y' * 900_000}'\nWorkflowError:\n")
+    log.write_text(f"{told}\n{ended}\nCommand 'python {'y' * 900_000}'\nWorkflowError:\n")
     (tmp_path / "a.log").write_text("1\n2\nMemoryError\n")
-    assert last_words(log, folder=tmp_path) == ("a.log:", "  1", "  2", "  MemoryError", ended)
+    assert last_words(log, folder=tmp_path) == ("a.log:", "  1", "  2", "  MemoryError", told)
     assert last_words(tmp_path / "none.log", folder=tmp_path) == ()
 
 

@@ -22,6 +22,8 @@ _TOLD = re.compile(r"^\[([^\]]+)\] (.*)$", re.MULTILINE)
 _PROGRESS = re.compile(r"(.+?) (\d+) of (\d+), about (\d+) s left(?:, (.*))?")
 _ITS_LOG = re.compile(r"^\[[^\]]+\] failed with exit status \d+; its log is (.+)$", re.MULTILINE)
 _ENDED = re.compile(r"done in \d+ s|was made before|failed|killed")
+# What trainers print of each step.
+_LOSSES = "{'loss': "
 _TARGETS = re.compile(r"--target-jobs ((?:\w+:\S* ?)+)")
 _STEPS = re.compile(r"^(\d+) of (\d+) steps \(", re.MULTILINE)
 _SLURM = re.compile(r"^slurmstepd: .*$", re.MULTILINE)
@@ -106,8 +108,10 @@ def last_words(path: Path, *, folder: Path) -> tuple[str, ...]:
     lines: list[str] = []
     for name in dict.fromkeys(_ITS_LOG.findall(text)):
         lines += [f"{name}:", *(f"  {line}" for line in tail_of(folder / name))]
-    told = _last([f"[{name}] {said}" for name, said in _TOLD.findall(text)], LAST_TOLD)
+    told = [f"[{name}] {said}" for name, said in _TOLD.findall(text)]
     if told:
+        # What stands there is shown already.
+        told = _last([line for line in told if not _ITS_LOG.match(line)], LAST_TOLD)
         lines += told + _SLURM.findall(text)[-LAST_TOLD:]
     else:
         lines += _last(text.splitlines(), LAST_LINES)
@@ -124,7 +128,7 @@ def _last(lines: list[str], count: int) -> list[str]:
     found: list[str] = []
     told = False
     for line in reversed(lines):
-        is_progress = _PROGRESS.search(line) is not None
+        is_progress = _PROGRESS.search(line) is not None or line.startswith(_LOSSES)
         if line.strip() and not (is_progress and told):
             found.append(line)
         told |= is_progress

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -72,8 +71,7 @@ def _title(words: str, style: str) -> Text:
 def _failed(job: Failed) -> Group:
     head = Text(f"{job.job}  {job.name}  ")
     head.append(job.state, style="red")
-    words = [Padding(Text(line), (0, 0, 0, 4), expand=False) for line in job.words]
-    return Group(head, Padding(Text(job.mend), (0, 0, 0, 2), expand=False), *words)
+    return Group(head, Text(f"  {job.mend}"), *(Text(f"    {line}") for line in job.words))
 
 
 def _running(jobs: tuple[Running, ...]) -> Table:

@@ -127,13 +127,13 @@ def _not_packed(call: Call, table: Path, identity: str) -> int:
     return 1
 
 
-def _tell_and_log(call: Call, words: str) -> None:
-    """Say why the job failed, in its log too.
+def _tell_and_log(call: Call, words: str, more: str = "") -> None:
+    """Say why the job failed, in its log too; `more` isn't for the log.
 
     That is what Snakemake shows of a job on another machine, and where there is no log, or an empty
     one, it shows none of the logs.
     """
-    call.tell(words)
+    call.tell(words + more)
     try:
         call.log.parent.mkdir(parents=True, exist_ok=True)
         with call.log.open("a", encoding="utf-8") as log:
@@ -181,7 +181,7 @@ def _work(call: Call, store: Store, identity: str, lock: Lock, works_for: Starte
             if lock.is_own():
                 (work / "job.json").unlink(missing_ok=True)
         if status != 0:
-            _tell_and_log(call, f"failed with exit status {status}; its log is {call.log}")
+            _tell_and_log(call, f"failed with exit status {status}", f"; its log is {call.log}")
             return status
         undone = [p.name for p in call.outputs if not (out / p.name).is_file()]
         undone = [name for name in undone if name != "manifest.json"]
