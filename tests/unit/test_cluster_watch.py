@@ -4,6 +4,7 @@ import json
 import os
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -462,7 +463,8 @@ def test_it_goes_on_where_slurm_is_away_for_a_while(clone, commands, monkeypatch
         if len(waited) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(watch_command.time, "sleep", sleep)
+    # Not in the module `time`, by which subprocesses are waited for.
+    monkeypatch.setattr(watch_command, "time", SimpleNamespace(sleep=sleep))
     console = Console(width=110, force_terminal=True, highlight=False)
     watched = watch_command._Watched(folder=clone, site=None, hours_left=None, notes=("so",))
     with console.capture() as capture:
