@@ -106,6 +106,7 @@ def clone(tmp_path):
             group="1cbf3046-68b4-5d8d-9343-b6bf635172b3",
             check=" (check log file(s) for error details)",
         ),
+        ".snakemake/log/2026-11-27T080000.000001.snakemake.log": "SLURM run ID: mimic_former\n",
         # Of a command that submits nothing.
         ".snakemake/log/2026-11-28T112500.000001.snakemake.log": "Building DAG of jobs...\n",
         "results/.slurm/rule_finetune/a-dpo-s1/7.log": DPO_LOG,
@@ -378,12 +379,18 @@ def test_a_pack_and_a_group_tell_what_each_does(tmp_path):
     assert found == [("finetune a", 9), ("finetune b", 1)]
     log.write_text(
         "  Command: snakemake --target-jobs pairs:run=a pairs:run=b pairs:run=c --cores all\n"
-        "[pairs a] done in 2 s\n1 of 1 steps (100%) done\n1 of 3 steps (33%) done\n"
+        "[pairs a] done in 2 s\n1 of 1 steps (100%) done\n2 of 3 steps (67%) done\n"
         "[pairs b] done in 2 s\n1 of 1 steps (100%) done\n"
     )
     group = read_progress(log)
-    assert (group.tasks, group.done, group.progress) == (3, 1, ())
+    assert (group.tasks, group.done, group.progress) == (3, 2, ())
     assert read_progress(tmp_path / "none.log").tasks == 1
+    # Of a long log the beginning and the end are read.
+    with log.open("a") as handle:
+        handle.writelines("x" * 99 + "\n" for _ in range(1000))
+        handle.write("[pairs c] rows 5 of 9, about 1 s left\n")
+    long = read_progress(log)
+    assert (long.tasks, [one.done for one in long.progress]) == (3, [5])
 
 
 def test_last_words_are_those_of_the_step_the_runner_or_slurm(tmp_path):

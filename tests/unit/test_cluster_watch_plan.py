@@ -70,6 +70,7 @@ def test_each_planned_job_has_the_place_of_its_rule(left, project):
     dues = left.dues
     assert {due.job.stage for due in dues} == set(STAGES)
     assert {due.task[0] for due in dues} >= {"pack", "writing", "questionnaire", "generated"}
+    assert len({due.output for due in dues}) == len(dues)
     for due in dues:
         rule, wildcards = due.task
         place = due.output.relative_to("results/paper").as_posix()
