@@ -125,6 +125,7 @@ if submission.submitted() is None:
         shutil.rmtree(PACK_TABLES, ignore_errors=True)
 
     onerror:
+        tell_failures()
         shutil.rmtree(PACK_TABLES, ignore_errors=True)
 
 

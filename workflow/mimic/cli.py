@@ -95,6 +95,19 @@ def _plan(arguments: argparse.Namespace) -> bool:
     return show_plan(arguments.configfile, device=arguments.device, as_json=arguments.json)
 
 
+def _watch(arguments: argparse.Namespace) -> bool:
+    # Loads what the plan and the display need, which no other command does.
+    from mimic.cluster.watch_command import show_watch
+
+    show_watch(
+        arguments.configfile,
+        site_file=arguments.site,
+        once=arguments.once,
+        as_json=arguments.json,
+    )
+    return True
+
+
 def _why(arguments: argparse.Namespace) -> bool:
     show_why(arguments.target, configfile=arguments.configfile)
     return True
@@ -207,6 +220,24 @@ def _parser() -> argparse.ArgumentParser:
     )
     plan.set_defaults(call=_plan)
 
+    watch = commands.add_parser(
+        "watch",
+        help="show a cluster run",
+        description="Show what of this folder's jobs on a Slurm machine pends, runs, failed and is "
+        "done, every ten seconds until it is interrupted; once where there is no terminal.",
+    )
+    watch.add_argument(
+        "--site", type=Path, metavar="FILE", help="the site's limits (the profile's if absent)"
+    )
+    watch.add_argument("--once", action="store_true", help="show it once")
+    watch.add_argument(
+        "--configfile",
+        type=Path,
+        metavar="FILE",
+        help="the study's settings (those of the last snakemake if absent)",
+    )
+    watch.set_defaults(call=_watch)
+
     why = commands.add_parser(
         "why",
         help="say what would run, and why",
@@ -238,7 +269,7 @@ def _parser() -> argparse.ArgumentParser:
 
     for command in (clean, store):
         command.add_argument("--yes", action="store_true", help="remove without a question")
-    for command in (gates, audit, plan):
+    for command in (gates, audit, plan, watch):
         command.add_argument("--json", action="store_true", help="print it for machines")
     for command in (clean, gates, audit, crate, plan, why):
         command.add_argument(

@@ -84,3 +84,22 @@ def prepare_cluster():
         guard.cancel_leftovers(Path.cwd(), tell=lambda line: print(line, file=sys.stderr))
     except ValueError as error:
         raise WorkflowError(str(error)) from None
+
+
+def tell_failures():
+    """Show at the end what failed on the cluster: last words and mends, which stand far above."""
+    if SITE is None:
+        return
+    # What no job needs that reads the Snakefile.
+    from rich.console import Console
+
+    from mimic.cluster.watch import invocation_of, look
+    from mimic.cluster.watch_display import render_failed
+
+    folder = Path.cwd()
+    try:
+        facts = look(folder, invocation_of(folder), site=SITE, hours_left=None)
+    except ValueError as error:
+        print(f"what failed can't be told: {error}", file=sys.stderr)
+        return
+    Console(stderr=True, highlight=False).print(render_failed(facts.failed))

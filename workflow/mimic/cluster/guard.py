@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mimic.cluster import slurm
 from mimic.files import make_shared_folder
-from mimic.provenance.lock import ABANDONED_S, hold_if_free, read_owner
+from mimic.provenance.lock import ABANDONED_S, hold_if_free, is_abandoned, read_owner
 
 # As the profiles name their jobs (`slurm-jobname-prefix`).
 JOB_PREFIX = "mimic_"
@@ -87,10 +87,23 @@ def cancel_leftovers(folder: Path, *, tell: Callable[[str], None]) -> list[str]:
     return cancelled
 
 
+def submitted_from(folder: Path, *, name: str, works_in: str) -> bool:
+    """Whether a job that is called so and works there was submitted by a snakemake of a folder."""
+    return name.startswith(JOB_PREFIX) and Path(works_in).resolve() == folder.resolve()
+
+
+def submitting(folder: Path) -> str | None:
+    """The process that holds the right to submit jobs from a folder; None if none does."""
+    path = folder / LOCK
+    owner = read_owner(path)
+    if owner is None or is_abandoned(path):
+        return None
+    return f"process {owner.get('pid', '?')} on {owner.get('host', 'another host')}"
+
+
 def _leftovers(folder: Path) -> list[str]:
-    here = str(folder.resolve())
     return [
         job.job
         for job in slurm.own_jobs()
-        if job.name.startswith(JOB_PREFIX) and str(Path(job.folder).resolve()) == here
+        if submitted_from(folder, name=job.name, works_in=job.folder)
     ]

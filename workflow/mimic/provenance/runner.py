@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
         _suit_rights(store)
         return _run(call, store, works_for)
     except (OSError, ValueError) as error:
-        call.tell(f"failed: {error}")
+        _tell_and_log(call, f"failed: {error}")
         return 1
 
 
@@ -117,14 +117,30 @@ def _not_packed(call: Call, table: Path, identity: str) -> int:
     _check_unchanged(call)
     row = read_row(table, call.run)
     if row is None or row.identity != identity or row.state != "failed":
-        call.tell(f"{table} doesn't say what became of {identity}; start snakemake again")
+        _tell_and_log(call, f"{table} doesn't say what became of {identity}; start snakemake again")
         return 1
     log = read_log(table, call.run)
     _write_log(call, log)
     for line in log.splitlines()[-TAIL:]:
         call.tell(line)
-    call.tell(f"failed in its pack after {row.seconds} s: {row.said}")
+    _tell_and_log(call, f"failed in its pack after {row.seconds} s: {row.said}")
     return 1
+
+
+def _tell_and_log(call: Call, words: str, more: str = "") -> None:
+    """Say why the job failed, in its log too; `more` isn't for the log.
+
+    That is what Snakemake shows of a job on another machine, and where there is no log, or an empty
+    one, it shows none of the logs.
+    """
+    call.tell(words + more)
+    try:
+        call.log.parent.mkdir(parents=True, exist_ok=True)
+        with call.log.open("a", encoding="utf-8") as log:
+            log.write(f"{words}\n")
+    except OSError:
+        # A full disk, perhaps what the words are about.
+        return
 
 
 def _write_log(call: Call, text: str) -> None:
@@ -165,12 +181,12 @@ def _work(call: Call, store: Store, identity: str, lock: Lock, works_for: Starte
             if lock.is_own():
                 (work / "job.json").unlink(missing_ok=True)
         if status != 0:
-            call.tell(f"failed with exit status {status}; its log is {call.log}")
+            _tell_and_log(call, f"failed with exit status {status}", f"; its log is {call.log}")
             return status
         undone = [p.name for p in call.outputs if not (out / p.name).is_file()]
         undone = [name for name in undone if name != "manifest.json"]
         if undone:
-            call.tell(f"wrote no {', '.join(undone)}")
+            _tell_and_log(call, f"wrote no {', '.join(undone)}")
             return 1
         # An edit while the step ran: what it made may be of either code.
         _check_unchanged(call)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,11 @@ def place_of(values: Mapping[str, Any], root: Path) -> Path:
 
 
 def write(path: Path, values: Mapping[str, Any]) -> None:
-    """Write a submission's file, unless an equal one is there."""
+    """Write a submission's file; one that is there gets the time of the last submission."""
     if path.exists():
+        # It may be another user's.
+        with suppress(OSError):
+            os.utime(path)
         return
     make_shared_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
