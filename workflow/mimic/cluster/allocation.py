@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -173,7 +174,7 @@ class Step:
 
 
 def _inherited() -> dict[str, str]:
-    """This process's environment, but for a folder that the runner made on this node."""
+    """The environment of this process, but for a folder that the runner made on this node."""
     variables = dict(os.environ)
     if VARIABLE in variables:
         variables.pop("TMPDIR", None)
@@ -181,9 +182,17 @@ def _inherited() -> dict[str, str]:
 
 
 def _srun(*, name: str, node: Node, job: str) -> list[str]:
-    """What starts one process on a node, with all that the job has there."""
+    """What starts one process on a node, with all that the job has there.
+
+    Raises
+    ------
+    ValueError
+        If there is no srun on this node.
+    """
+    if (srun := shutil.which("srun")) is None:
+        raise ValueError(f"there is no srun on PATH ({os.environ.get('PATH')}) of this node")
     return [
-        "srun",
+        srun,
         f"--jobid={job}",
         f"--job-name={name}",
         *("--nodes=1", "--ntasks=1", f"--nodelist={node.name}"),
