@@ -37,11 +37,13 @@ class Answers(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(f"{os.environ['SLURMD_NODENAME']} {os.environ['CUDA_VISIBLE_DEVICES']}".encode())
+        here = os.environ["SLURMD_NODENAME"], os.environ["CUDA_VISIBLE_DEVICES"]
+        self.wfile.write(" ".join(here).encode())
         if self.path == "/die":
             print("out of luck", flush=True)
             os._exit(3)
-http.server.HTTPServer((os.environ["MIMIC_HOST"], int(os.environ["MIMIC_PORT"])), Answers).serve_forever()
+address = os.environ["MIMIC_HOST"], int(os.environ["MIMIC_PORT"])
+http.server.HTTPServer(address, Answers).serve_forever()
 """
 CLIENT = """\
 import os, pathlib, sys, time, urllib.request

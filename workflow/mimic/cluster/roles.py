@@ -28,6 +28,8 @@ from mimic.settings import Settings, parse_settings
 POLL_S = 0.5
 # What one look at whether a role is ready may take.
 LOOK_S = 5.0
+# Who fails waits so long for the end of another role, which may be why.
+BLAME_S = 3.0
 # What a role has to end when the work is done.
 ENDING_S = 10.0
 # Below the ports that Linux gives out by itself.
@@ -82,10 +84,11 @@ class Roles(Settings):
     @model_validator(mode="after")
     def _names_are_of_roles(self) -> Roles:
         names = [role.name for role in self.roles]
+        all_names = ", ".join(names)
         if len(set(names)) < len(names):
-            raise ValueError(f"two of the roles {', '.join(names)} have one name; name one anew")
+            raise ValueError(f"two of the roles {all_names} have one name; name one anew")
         if self.main not in names:
-            raise ValueError(f"main is {self.main!r}, which is no role; there are {names}")
+            raise ValueError(f"main is {self.main!r}, which is no role; there are {all_names}")
         if next(role for role in self.roles if role.name == self.main).serves is not None:
             raise ValueError(
                 f"{self.main} is main and serves; others can't serve it and wait for it"
@@ -209,16 +212,24 @@ def _wait(name: str, steps: dict[str, Step], told: Told) -> int:
         If another one ends before it and wasn't told to.
     """
     others = [step for other, step in steps.items() if other != name]
-    while (status := steps[name].status) is None:
+    deadline = float("inf")
+    while True:
+        status = steps[name].status
         told.pass_on(list(steps.values()))
         for step in others:
-            if step.status is not None and not told.numbers:
+            if step.status is not None and status != 0 and not told.numbers:
                 raise _failed(step, f"ended with exit status {step.status} before {name} did")
+        if status is not None:
+            # One that fails may have missed another one, of whose end Slurm hasn't told yet.
+            deadline = min(deadline, time.monotonic() + (BLAME_S if status else 0))
+        if time.monotonic() >= deadline:
+            break
         time.sleep(POLL_S)
+    steps[name].finish()
     if status != 0:
         # Its words stand in the job's log already.
         say(f"{name} ended with exit status {status}; its log is that of the job")
-    return status
+    return status or 0
 
 
 def _failed(step: Step, words: str) -> ValueError:
