@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from mimic.progress import PROGRESS_MARK
@@ -64,9 +64,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             for rank in ranks
         ]
         # The runner signals the whole group: from here on these are for the processes, which save
-        # and end. Until then they end this one, too.
+        # and end. Until then they end this one, too. As a step of Slurm's this process may be the
+        # only one that is told (with control groups it is).
+        hand_on = _once_to(started if arguments.meeting else [])
         for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP):
-            signal.signal(number, lambda _number, _frame: None)
+            signal.signal(number, hand_on)
         words: set[str] = set()
         relays = [
             threading.Thread(target=_relay, args=(process, rank, words), daemon=True)
@@ -122,6 +124,19 @@ def meeting_place(host: str = "127.0.0.1") -> Iterator[str]:
         )
         yield f"{host}:{port}"
         del store
+
+
+def _once_to(started: list[subprocess.Popen[str]]) -> Callable[[int, object], None]:
+    """Sends processes each signal that comes, once."""
+    handed_on: set[int] = set()
+
+    def hand_on(number: int, _frame: object) -> None:
+        if number not in handed_on:
+            handed_on.add(number)
+            for process in started:
+                process.send_signal(number)
+
+    return hand_on
 
 
 def _start(command: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
