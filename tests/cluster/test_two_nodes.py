@@ -16,6 +16,7 @@ import pytest
 import yaml
 from lab_files import ACCOUNT, GPU_NODES, GPUS
 from slurm_lab import SlurmLab
+from small_study import SETTINGS, SmallStudy
 
 pytestmark = pytest.mark.slow
 COLUMNS = (
@@ -156,37 +157,41 @@ def test_a_signal_reaches_the_roles_of_both_nodes(lab, project, tmp_path):
     assert told == {f"told-{node}": "10" for node in GPU_NODES[:2]}
 
 
-def study(clone: Path, root: str, **launch: object) -> Path:
-    """The settings of a study that trains one run in two processes."""
-    values = yaml.safe_load((clone / "config/smoke.yaml").read_text())
+LABEL = "tiny-sft-s1"
+
+
+@pytest.fixture
+def study(project, tiny_model, tmp_path) -> SmallStudy:
+    """A copy of the project as set-up leaves it, with a study of the tiny model."""
+    study = SmallStudy.make(
+        project, tmp_path / "clone", model=tiny_model.parent, hub=tmp_path / "hub"
+    )
+    (study.folder / "meluxina").symlink_to("profiles/meluxina")
+    return study
+
+
+def train(lab: SlurmLab, study: SmallStudy, profile: str, root: str, **launch: object) -> Path:
+    """Train its run in two processes; the folder of what came out."""
+    values = yaml.safe_load(SETTINGS)
     sft = values["finetune"]["sft"] | {"accumulation": 2, "launch": launch}
-    values |= {"root": root, "finetune": {"methods": ["sft"], "sft": sft}}
-    path = clone / f"{Path(root).name}.yaml"
-    path.write_text(yaml.safe_dump(values))
-    return path
-
-
-def train(lab: SlurmLab, clone: Path, configfile: Path, *options: str) -> str:
-    """Train its run; what snakemake said."""
-    root = yaml.safe_load(configfile.read_text())["root"]
-    target = f"{root}/finetune/smollm2-sft-s1/manifest.json"
-    line = [sys.executable, "-m", "snakemake", *options, "--configfile", configfile, "--", target]
+    values |= {"root": f"results/{root}", "finetune": {"methods": ["sft"], "sft": sft}}
+    (study.folder / f"{root}.yaml").write_text(yaml.safe_dump(values))
+    line = [sys.executable, "-m", "snakemake", "--profile", profile]
+    line += ["--configfile", f"{root}.yaml", "--", f"results/{root}/finetune/{LABEL}/manifest.json"]
     done = subprocess.run(
         line,
-        cwd=clone,
-        env=os.environ | lab.environment | {"PYTHONPATH": str(clone / "workflow")},
+        cwd=study.folder,
+        env=study.environment | lab.environment,
         capture_output=True,
         text=True,
         timeout=1500,
     )
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
-    return done.stdout + done.stderr
+    return study.folder / f"results/{root}/finetune/{LABEL}"
 
 
-def test_a_training_on_two_nodes_is_that_on_one(lab, clone):
-    two = study(clone, "results/two", config="ddp", devices=2, nodes=2)
-    one = study(clone, "results/one", config="ddp", devices=2)
-    train(lab, clone, two, "--profile", "meluxina")
+def test_a_training_on_two_nodes_is_that_on_one(lab, study):
+    two = train(lab, study, "meluxina", "two", config="ddp", devices=2, nodes=2)
     (job,) = [job for job in lab.jobs(*COLUMNS) if job["Comment"].startswith("rule_finetune")]
     assert job["State"] == "COMPLETED"
     assert (job["Partition"], job["NNodes"]) == ("gpu", "2")
@@ -195,9 +200,9 @@ def test_a_training_on_two_nodes_is_that_on_one(lab, clone):
     steps = lab.run("sacct", "-nP", "-S", "now-1days", "--format=JobName,NodeList,State")
     for number, node in enumerate(GPU_NODES[:2]):
         assert f"training-{number}|{node}|COMPLETED" in steps.splitlines()
-    train(lab, clone, one, "--profile", "profiles/local")
-    folders = [clone / f"results/{name}/finetune/smollm2-sft-s1" for name in ("two", "one")]
-    logs = [pd.read_csv(folder / "training_log.csv") for folder in folders]
+    one = train(lab, study, "profiles/local", "one", config="ddp", devices=2)
+    logs = [pd.read_csv(folder / "training_log.csv") for folder in (two, one)]
     pd.testing.assert_frame_equal(*logs)
-    adapters = [(folder / "adapter_model.safetensors").read_bytes() for folder in folders]
+    assert len(logs[0]) == 2
+    adapters = [(folder / "adapter_model.safetensors").read_bytes() for folder in (two, one)]
     assert adapters[0] == adapters[1]
