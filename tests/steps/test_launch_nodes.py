@@ -3,9 +3,12 @@
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from launched import PROJECT, environment, launch, write_job
 from node_stand_ins import put_commands
 from runner_jobs import entries, gone, run
 from test_launch_processes import TOLD_STEP, begin, told_lines
@@ -119,3 +122,21 @@ def test_without_a_job_of_two_nodes_it_is_told(on_two_nodes):
     done = run(on_two_nodes(WHO_STEP, ["results/0.json"]))
     assert done.returncode == 1
     assert "error: 2 nodes are needed, but this is no job of Slurm" in done.stderr
+
+
+@pytest.mark.slow
+def test_two_nodes_train_what_two_processes_of_one_train(job_of, tmp_path, monkeypatch):
+    options = {"steps": 2, "batch_size": 1, "accumulation": 2}
+    one, two = (job_of("sft", out=out, **options) for out in ("one", "two"))
+    put_commands(tmp_path, monkeypatch)
+    line = [sys.executable, "-m", "mimic.cluster.training", "--nodes", "2", "--processes", "2"]
+    line += ["--config", str(PROJECT / "config/accelerate/ddp.yaml")]
+    line += ["mimic.finetune.sft", str(write_job(two))]
+    done = subprocess.run(line, env=environment(), capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("» sft step 2 of 2") == 1
+    alone = launch(one, "sft")
+    said, _ = alone.communicate(timeout=400)
+    assert alone.returncode == 0, said
+    for name in ("adapter_model.safetensors", "training_log.csv", "learning.json"):
+        assert (one.out / name).read_bytes() == (two.out / name).read_bytes(), name
