@@ -48,6 +48,32 @@ def test_what_an_api_does_waits_for_no_gpu():
     assert request(SITE, served).partition == "cpu"
 
 
+def test_a_job_on_two_nodes_asks_for_the_share_of_each():
+    two = Need(rule="finetune", mem_mb=20001, minutes=250, devices=4, nodes=2)
+    shared = SITE.model_copy(update={"whole_nodes": False})
+    asked = request(shared, two)
+    assert asked == Request(partition="gpu", mem_mb=10001, runtime=250, gpus=2, nodes=2)
+    assert asked.resources == {
+        "mem_mb": 10001,
+        "runtime": 250,
+        "slurm_partition": "gpu",
+        "gpu": None,
+        "gres": "gpu:2",
+        "nodes": 2,
+        "tasks": 2,
+        "tasks_per_gpu": 0,
+        "mpi": "srun",
+    }
+    assert request(SITE, two).gpus == 4
+    for one in (request(SITE, NEED), request(SITE, two, is_stored=True)):
+        given = {key: value for key, value in one.resources.items() if value is not None}
+        assert set(given) <= {"mem_mb", "runtime", "slurm_partition", "gpu"}
+    with pytest.raises(ValueError, match="needs 5 GPUs on each of 2 nodes; a node of .* has 4"):
+        request(SITE, Need(rule="finetune", mem_mb=1, minutes=1, devices=10, nodes=2))
+    with pytest.raises(ValueError, match="needs 16001 MB on each of 2 nodes; a node .* has 16000"):
+        request(SITE, Need(rule="finetune", mem_mb=32002, minutes=1, nodes=2))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

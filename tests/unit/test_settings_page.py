@@ -30,7 +30,7 @@ def test_the_page_is_up_to_date(project: Path) -> None:
 
 def test_all_settings_are_looked_at() -> None:
     names = {model.__name__ for model in MODELS}
-    assert {"HubSource", "CsvSource", "RoleShares", "DpoSettings", "HubSettings"} <= names
+    assert {"HubSource", "CsvSource", "RoleShares", "SpreadDpo", "HubSettings"} <= names
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)

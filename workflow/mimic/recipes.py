@@ -12,7 +12,8 @@ from pydantic import Field, model_validator
 
 from mimic.conditioning import UNTOLD, Conditioning
 from mimic.conditioning_checks import check_conditioning
-from mimic.finetune.settings import DpoSettings, OrpoSettings, SftSettings, TrainingSettings
+from mimic.finetune.settings import TrainingSettings
+from mimic.finetune.spread import SpreadDpo, SpreadOrpo, SpreadSft, nodes_of
 from mimic.pairs.settings import PairsSettings
 from mimic.settings import Settings
 
@@ -52,9 +53,9 @@ class RecipeSettings(Settings):
         None, description="Those of the study's models that it is for; null for all."
     )
     seeds: tuple[int, ...] = Field((1,), min_length=1, description="One run for each seed.")
-    sft: SftSettings = Field(SftSettings(), description="Supervised fine-tuning.")
-    dpo: DpoSettings = Field(DpoSettings(), description="Direct preference optimisation.")
-    orpo: OrpoSettings = Field(OrpoSettings(), description="Odds ratio preference optimisation.")
+    sft: SpreadSft = Field(SpreadSft(), description="Supervised fine-tuning.")
+    dpo: SpreadDpo = Field(SpreadDpo(), description="Direct preference optimisation.")
+    orpo: SpreadOrpo = Field(SpreadOrpo(), description="Odds ratio preference optimisation.")
     pairs: PairsSettings | None = Field(
         None, description="Training data of these runs; null for the study's section `pairs`."
     )
@@ -201,6 +202,11 @@ class Run:
         """
         has_target = self.conditioning not in UNTOLD and not self.is_base
         return has_target and self.pairs_kind == "preferences" and self.split == "roles"
+
+    @property
+    def nodes(self) -> int:
+        """Nodes that its training is spread over."""
+        return 1 if self.training is None else nodes_of(self.training)
 
     @property
     def answers(self) -> str | None:

@@ -2,34 +2,35 @@
 
 from mimic.cluster import guard
 from mimic.cluster.checks import refusals
-from mimic.cluster.requests import Need, request
+from mimic.cluster.requests import ONE_NODE, SEVERAL_NODES, Need, request
+from mimic.provenance import scratch
 from mimic.provenance.specs import digest_now
 from mimic.provenance.store import identity_of
 
+if SITE is not None and SITE.scratch is not None:
+    os.environ[scratch.VARIABLE] = SITE.scratch
 
-def asks(name, *, mem_mb, runtime, devices=1):
+
+def asks(name, *, mem_mb, runtime, devices=1, nodes=1):
     """The resources of a rule's jobs; each value is a number or a function of the wildcards."""
     if SITE is None or SITE.rules.get(name) == "here":
         return {"mem_mb": mem_mb, "runtime": runtime}
 
     def asked(wildcards, input, attempt):
-        mb, minutes, gpus = (
-            value(wildcards) if callable(value) else value for value in (mem_mb, runtime, devices)
+        mb, minutes, gpus, hosts = (
+            value(wildcards) if callable(value) else value
+            for value in (mem_mb, runtime, devices, nodes)
         )
-        need = Need(rule=name, mem_mb=mb, minutes=minutes, devices=gpus)
+        need = Need(rule=name, mem_mb=mb, minutes=minutes, devices=gpus, nodes=hosts)
         # Only a job that works on GPUs is worth a look into the store: a hit mustn't wait for one.
         stored = SITE.rules.get(name) == "gpu" and is_stored(name, wildcards, input)
         return request(SITE, need, attempt=attempt, is_stored=stored)
 
-    return {
-        "mem_mb": lambda wildcards, input, attempt: asked(wildcards, input, attempt).mem_mb,
-        "runtime": lambda wildcards, input, attempt: asked(wildcards, input, attempt).runtime,
-        "slurm_partition": lambda wildcards, input, attempt: asked(
-            wildcards, input, attempt
-        ).partition,
-        "gpu": lambda wildcards, input, attempt: asked(wildcards, input, attempt).gpus or None,
-        **SITE.account_and_qos(os.environ),
-    }
+    def resource(key):
+        return lambda wildcards, input, attempt: asked(wildcards, input, attempt).resources[key]
+
+    keys = ONE_NODE if nodes == 1 else (*ONE_NODE, *SEVERAL_NODES)
+    return {**{key: resource(key) for key in keys}, **SITE.account_and_qos(os.environ)}
 
 
 def is_stored(name, wildcards, input):
@@ -70,6 +71,12 @@ def check_executor():
             "jobs are to go to Slurm, but no site is named: `--config` on the command line "
             "replaces the profile's. Give settings in a file (`--configfile`), or name the site "
             "again: --config site=profiles/meluxina/site.yaml …"
+        )
+    if IS_SPREAD and (SITE is None or SITE.rules.get("finetune") == "here"):
+        label = next(label for label, run in study.runs.items() if run.nodes > 1)
+        raise WorkflowError(
+            f"{label} is trained on {study.runs[label].nodes} nodes (`nodes` of `launch`), which takes a Slurm machine whose site's file gives `finetune` a place there: start "
+            "snakemake with --profile meluxina or slurm, or set nodes to 1"
         )
 
 

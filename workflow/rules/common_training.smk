@@ -73,6 +73,16 @@ def devices_of(run):
     return study.runs[run].training.launch.devices
 
 
+def threads_of(run):
+    """Threads of a run's training on one of its nodes."""
+    return study.settings.compute.threads * devices_of(run) // study.runs[run].nodes
+
+
+# The nodes of a run's training; one of all where no run is spread over several.
+IS_SPREAD = any(run.nodes > 1 for run in study.runs.values())
+NODES = (lambda w: study.runs[w.run].nodes) if IS_SPREAD else 1
+
+
 def training_inputs(label):
     """What a training is made from."""
     return {

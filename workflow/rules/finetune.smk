@@ -47,13 +47,14 @@ rule finetune:
         f"{ROOT}/logs/finetune/{{run}}.log",
     benchmark:
         f"{ROOT}/benchmarks/finetune/{{run}}.tsv"
-    threads: alone(lambda w: study.settings.compute.threads * devices_of(w.run), packed=1)
+    threads: alone(lambda w: threads_of(w.run), packed=1)
     resources:
         **asks(
             "finetune",
             mem_mb=alone(lambda w: ASKED(w.run).mem_mb, packed=500),
             runtime=alone(lambda w: ASKED(w.run).runtime, packed=10),
             devices=lambda w: devices_of(w.run),
+            nodes=NODES,
         ),
     params:
         name="finetune {run}",

@@ -8,6 +8,9 @@ from mimic.cluster.site import Site
 
 # A job whose results are stored links them: minutes and a process's memory on a node without GPUs.
 LINKING_MINUTES, LINKING_MB = 15, 2000
+# What the Slurm plugin is told of each job, and of one that may be on several nodes.
+ONE_NODE = ("mem_mb", "runtime", "slurm_partition", "gpu")
+SEVERAL_NODES = ("gres", "nodes", "mpi", "tasks", "tasks_per_gpu")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,27 +22,56 @@ class Need:
     rule
         Of the job.
     mem_mb
-        Memory of the host, in 10⁶ bytes.
+        Memory of the hosts altogether, in 10⁶ bytes.
     minutes
         At most, if nothing goes wrong.
     devices
         GPUs that it works with, if its rule's jobs run on GPUs; 0 for one that needs none.
+    nodes
+        Nodes that the devices belong to, each to as many.
     """
 
     rule: str
     mem_mb: int
     minutes: int
     devices: int = 1
+    nodes: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a job asks for; `gpus` is 0 on nodes without."""
+    """What a job asks for.
+
+    Attributes
+    ----------
+    mem_mb, gpus
+        Of each node; `gpus` is 0 on nodes without.
+    runtime
+        Minutes.
+    """
 
     partition: str
     mem_mb: int
     runtime: int
     gpus: int
+    nodes: int = 1
+
+    @property
+    def resources(self) -> dict[str, int | str | None]:
+        """As Snakemake's Slurm plugin calls them, under `ONE_NODE` and `SEVERAL_NODES`.
+
+        One that is None isn't asked for. The plugin submits a job on several nodes as one of MPI:
+        then it starts it once, on the first node, and not on all.
+        """
+        asked: dict[str, int | str | None] = dict.fromkeys((*ONE_NODE, *SEVERAL_NODES))
+        asked |= {"mem_mb": self.mem_mb, "runtime": self.runtime}
+        asked["slurm_partition"] = self.partition
+        if self.nodes == 1:
+            return asked | {"gpu": self.gpus or None}
+        asked |= {"nodes": self.nodes, "mpi": "srun", "tasks": self.nodes}
+        # Each node is to have as many. And not so many tasks for each GPU, as the plugin would have
+        # it where `tasks` is set.
+        return asked | ({"gres": f"gpu:{self.gpus}", "tasks_per_gpu": 0} if self.gpus else {})
 
 
 def request(site: Site, need: Need, *, attempt: int = 1, is_stored: bool = False) -> Request:
@@ -64,25 +96,28 @@ def request(site: Site, need: Need, *, attempt: int = 1, is_stored: bool = False
         )
     on_gpu = site.rules.get(need.rule) == "gpu" and need.devices > 0
     nodes = site.gpu if on_gpu else site.cpu
+    on_each = f" on each of {need.nodes} nodes" if need.nodes > 1 else ""
     if need.minutes > site.max_minutes:
         raise ValueError(
             f"{need.rule} needs {need.minutes} minutes; the site's max_minutes is "
             f"{site.max_minutes}. Name a longer QOS with its max_minutes in the site's file, or "
             "let more devices share the work (`mimic plan` shows what each job takes)"
         )
-    if need.mem_mb > nodes.mem_mb:
+    mem_mb, devices = -(-need.mem_mb // need.nodes), -(-need.devices // need.nodes)
+    if mem_mb > nodes.mem_mb:
         raise ValueError(
-            f"{need.rule} needs {need.mem_mb} MB; a node of partition {nodes.partition} has "
+            f"{need.rule} needs {mem_mb} MB{on_each}; a node of partition {nodes.partition} has "
             f"{nodes.mem_mb}. `mimic plan` proposes settings that fit"
         )
-    if on_gpu and need.devices > nodes.gpus:
+    if on_gpu and devices > nodes.gpus:
         raise ValueError(
-            f"{need.rule} needs {need.devices} GPUs; a node of partition {nodes.partition} has "
-            f"{nodes.gpus}. Mend `devices` of `launch` or of `compute`"
+            f"{need.rule} needs {devices} GPUs{on_each}; a node of partition {nodes.partition} has "
+            f"{nodes.gpus}. Mend `devices` of `launch` (with its `nodes`) or of `compute`"
         )
     return Request(
         partition=nodes.partition,
-        mem_mb=min(need.mem_mb * attempt, nodes.mem_mb),
+        mem_mb=min(mem_mb * attempt, nodes.mem_mb),
         runtime=min(need.minutes * attempt, site.max_minutes),
-        gpus=(nodes.gpus if site.whole_nodes else need.devices) if on_gpu else 0,
+        gpus=(nodes.gpus if site.whole_nodes else devices) if on_gpu else 0,
+        nodes=need.nodes,
     )

@@ -43,6 +43,12 @@ class Site(Settings):
     whole_nodes: bool = Field(
         description="whether a job has its node to itself, and so asks for all of its GPUs"
     )
+    scratch: str | None = Field(
+        None,
+        min_length=1,
+        description="a folder on each node's own disk, such as $LOCALSCRATCH, for temporary files "
+        "of steps; where a job has none there, as if null",
+    )
     cpu: Nodes
     gpu: Nodes
     offline: bool = Field(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import math
 import re
+import signal
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -219,6 +220,40 @@ def remembered_s() -> float:
             # 0 means that jobs are never forgotten.
             return int(found.group(1)) or math.inf
     raise ValueError("`scontrol show config` names no MinJobAge")
+
+
+def nodes_of(job: str) -> list[str]:
+    """The nodes of a job that runs, in Slurm's order: its batch script runs on the first."""
+    (nodes,) = _lines("squeue", "--noheader", f"--jobs={job}", "--format=%N") or [""]
+    return _lines("scontrol", "show", "hostnames", nodes) if nodes else []
+
+
+def address_of(node: str) -> str:
+    """Where a node can be reached, by name or number.
+
+    Raises
+    ------
+    ValueError
+        If Slurm doesn't say.
+    """
+    said = " ".join(_lines("scontrol", "show", "node", node))
+    found = re.search(r"\bNodeAddr=(\S+)", said)
+    if found is None:
+        raise ValueError(f"`scontrol show node {node}` names no NodeAddr: {said}")
+    return found.group(1)
+
+
+def steps_of(job: str) -> dict[str, str]:
+    """The steps of a job that run, by their names, as Slurm numbers them."""
+    lines = _lines("squeue", "--noheader", "--steps", f"--jobs={job}", "--format=%i|%j")
+    return {name: step for step, name in (line.split("|", 1) for line in lines)}
+
+
+def send(number: int, step: str) -> None:
+    """Send a step's processes a signal; what has ended meanwhile is no error."""
+    _lines(
+        "scancel", "--quiet", f"--signal={signal.Signals(number).name.removeprefix('SIG')}", step
+    )
 
 
 def cancel(jobs: Sequence[str]) -> None:

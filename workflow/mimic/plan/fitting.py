@@ -168,14 +168,15 @@ def settings_in_words(before: Training, after: Training, section: str) -> str:
             value = getattr(after, name)
             changed[name] = str(value).lower() if isinstance(value, bool) else value
     if after.devices != before.devices or after.sharding != before.sharding:
-        changed["launch"] = f"{{config: {after.sharding}, devices: {after.devices}}}"
+        nodes = f", nodes: {after.nodes}" if after.nodes > 1 else ""
+        changed["launch"] = f"{{config: {after.sharding}, devices: {after.devices}{nodes}}}"
     return f"{section}: {{{', '.join(f'{name}: {value}' for name, value in changed.items())}}}"
 
 
 def _the_same(training: Training, node: Node) -> Iterator[Training]:
     """Arrangements with the same examples in each step: on the fewest devices, least slow first."""
     sizes = [n for n in range(training.batch_size, 0, -1) if training.batch_size % n == 0]
-    wider = (n for n in (2, 4, 8) if training.devices < n <= node.gpus)
+    wider = (n for n in (2, 4, 8) if training.devices < n <= node.gpus and n % training.nodes == 0)
     # What FSDP1 divides is in nf4 and stored as bfloat16.
     stored_so = training.quantisation == "none" or training.precision == "bfloat16"
     for devices in (training.devices, *(wider if training.divisible and stored_so else ())):

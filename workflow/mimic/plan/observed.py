@@ -12,13 +12,8 @@ from typing import Any
 
 from mimic.compute import ComputeSettings
 from mimic.files import read_json
-from mimic.finetune.settings import (
-    DpoSettings,
-    OrpoSettings,
-    PreferenceSettings,
-    SftSettings,
-    TrainingSettings,
-)
+from mimic.finetune.settings import PreferenceSettings, TrainingSettings
+from mimic.finetune.spread import SpreadDpo, SpreadOrpo, SpreadSft
 from mimic.models.settings import ModelSettings
 from mimic.plan.architecture import Architecture
 from mimic.plan.calibrate import Observation, bytes_of, device_of, seconds_of
@@ -34,10 +29,10 @@ from mimic.provenance.store import RECORD, Store
 from mimic.settings import parse_settings
 from mimic.writing.settings import WritingSettings
 
-METHODS: dict[str, tuple[Method, type[SftSettings] | type[DpoSettings] | type[OrpoSettings]]] = {
-    "finetune.sft": ("sft", SftSettings),
-    "finetune.dpo": ("dpo", DpoSettings),
-    "finetune.orpo": ("orpo", OrpoSettings),
+METHODS: dict[str, tuple[Method, type[SpreadSft] | type[SpreadDpo] | type[SpreadOrpo]]] = {
+    "finetune.sft": ("sft", SpreadSft),
+    "finetune.dpo": ("dpo", SpreadDpo),
+    "finetune.orpo": ("orpo", SpreadOrpo),
 }
 
 

@@ -16,6 +16,8 @@ class PlannedJob:
     ----------
     stage
         Jobs of one stage may run at the same time.
+    nodes
+        Nodes that the devices belong to.
     pack
         Jobs that are set to run as one share its name; None for a job of its own.
     """
@@ -24,6 +26,7 @@ class PlannedJob:
     stage: str
     devices: int
     hours: float
+    nodes: int = 1
     pack: str | None = None
 
 
@@ -68,11 +71,11 @@ def as_set(jobs: Iterable[PlannedJob], node: Node) -> list[Allocation]:
     alone: list[Allocation] = []
     for job in jobs:
         if job.pack is None:
-            alone.append(Allocation(jobs=(job,), nodes=_nodes(job.devices, node)))
+            alone.append(Allocation(jobs=(job,), nodes=_nodes_of(job, node)))
         else:
             together.setdefault(f"{job.stage} {job.pack}", []).append(job)
     packs = [
-        Allocation(jobs=tuple(some), nodes=_nodes(sum(job.devices for job in some), node))
+        Allocation(jobs=tuple(some), nodes=nodes_for(sum(job.devices for job in some), node))
         for some in together.values()
     ]
     return packs + alone
@@ -84,17 +87,17 @@ def packed(jobs: Iterable[PlannedJob], node: Node) -> list[Allocation]:
     The longest job takes the longest others of its stage and width with it: nodes filled in that
     order are held for the shortest time altogether.
     """
-    alike: dict[tuple[str, int], list[PlannedJob]] = {}
+    alike: dict[tuple[str, int, int], list[PlannedJob]] = {}
     for job in jobs:
-        alike.setdefault((job.stage, job.devices), []).append(job)
+        alike.setdefault((job.stage, job.devices, job.nodes), []).append(job)
     found = []
-    for (_, devices), some in alike.items():
-        side_by_side = max(1, node.gpus // devices)
+    for (_, devices, nodes), some in alike.items():
+        side_by_side = max(1, node.gpus // devices) if nodes == 1 else 1
         ordered = sorted(some, key=lambda job: -job.hours)
         for place in range(0, len(ordered), side_by_side):
             group = tuple(ordered[place : place + side_by_side])
-            nodes = _nodes(devices, node) if side_by_side == 1 else 1
-            found.append(Allocation(jobs=group, nodes=nodes))
+            held = _nodes_of(group[0], node) if side_by_side == 1 else 1
+            found.append(Allocation(jobs=group, nodes=held))
     return found
 
 
@@ -108,5 +111,10 @@ def usage(allocations: Sequence[Allocation], node: Node) -> Usage:
     return Usage(node_hours=node_hours, gpu_hours=gpu_hours, idle_gpu_hours=idle)
 
 
-def _nodes(devices: int, node: Node) -> int:
+def nodes_for(devices: int, node: Node) -> int:
+    """The fewest nodes that have so many devices."""
     return -(-devices // node.gpus)
+
+
+def _nodes_of(job: PlannedJob, node: Node) -> int:
+    return max(job.nodes, nodes_for(job.devices, node))

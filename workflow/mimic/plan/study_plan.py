@@ -137,6 +137,7 @@ def plan_work(
             name=row.work.name,
             stage=row.work.stage,
             devices=row.devices,
+            nodes=row.nodes,
             hours=hours,
             pack=row.work.pack,
         )
@@ -159,11 +160,16 @@ def _row(work: Work, architecture: Architecture, node: Node, factors: Factors) -
         memory=memory,
         fits=does_fit,
         tight=is_tight(memory, node.device),
-        nodes=-(-task.devices // node.gpus),
+        nodes=max(_set_nodes(task), schedule.nodes_for(task.devices, node)),
         hours=hours,
         calibrated_hours=None if hours is None or time is None else hours * time.value,
         words=f"{work.model}: {words}" if words else "",
     )
+
+
+def _set_nodes(task: Training | Writing | Answering) -> int:
+    """Nodes that a task is set to run on at least."""
+    return task.nodes if isinstance(task, Training) else 1
 
 
 def _placed(

@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 from mimic.finetune.settings import DpoSettings, PreferenceSettings, SftSettings, TrainingSettings
+from mimic.finetune.spread import nodes_of
 from mimic.plan.corpus import ITEM_TOKENS, PROMPT_TOKENS, Lengths, padded_length
 from mimic.plan.workload import Adapter, Method, Training
 from mimic.recipes import Run
@@ -118,6 +119,7 @@ def task_of(
         adapters=adapters,
         sharding=settings.launch.config,
         devices=settings.launch.devices,
+        nodes=nodes_of(settings),
     )
 
 

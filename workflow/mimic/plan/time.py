@@ -212,7 +212,8 @@ def _fetch_seconds(a: Architecture, training: Training, node: Node) -> float:
     # once; a reference's pass is one more.
     times = training_passes(training).products - (1 if training.checkpointing else 0)
     others = (training.devices - 1) / training.devices
-    rate = node.device.link_rate if training.devices <= node.gpus else node.network_rate
+    together = training.nodes == 1 and training.devices <= node.gpus
+    rate = node.device.link_rate if together else node.network_rate
     seconds = blocks * others / rate
     if training.offload:
         seconds += blocks / training.devices / node.device.host_rate

@@ -88,6 +88,8 @@ class Training:
     adapters
         Adapters that are trained one after the other, the model loaded anew for each; steps,
         examples and `looked_at` are those of all of them.
+    nodes
+        Nodes that the devices are set to belong to; more where one hasn't as many.
     divisible
         Whether devices can have a part of the model each: not where embeddings of single tokens
         are trained, or adapters of profiles.
@@ -111,6 +113,7 @@ class Training:
     loss: Loss | None = None
     sharding: Sharding = "single"
     devices: int = 1
+    nodes: int = 1
     offload: bool = False
     looked_at: int = 0
     adapters: int = 1

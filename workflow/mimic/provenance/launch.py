@@ -3,6 +3,8 @@
 ``python -m mimic.provenance.launch --processes N --config FILE MODULE JOB`` is what ``accelerate
 launch`` is on one machine, but for signals, groups and exit statuses (docs/decisions/0017). The
 file of ``config/accelerate`` says how the processes share a model; those that share none name none.
+
+On several nodes `mimic.cluster.training` calls it once on each, for the processes of that node.
 """
 
 from __future__ import annotations
@@ -15,11 +17,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 from mimic.progress import PROGRESS_MARK
 from mimic.provenance.bound import bound
+from mimic.provenance.scratch import scratch_folder
 
 # What one process says when another one failed may be worth more than an hour of its waiting.
 FAILURE_GRACE_S = 5.0
@@ -33,7 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Start the processes and wait for them; the exit status is 0, or that of the first to fail."""
     parser = argparse.ArgumentParser(prog="mimic-launch")
     parser.add_argument("--config", help="a file of config/accelerate")
-    parser.add_argument("--processes", required=True, type=int)
+    parser.add_argument("--processes", required=True, type=int, help="of all nodes together")
+    parser.add_argument("--nodes", default=1, type=int)
+    parser.add_argument("--node", default=0, type=int, help="number of this one, from 0")
+    parser.add_argument("--meeting", help="HOST:PORT where the processes of all nodes meet")
     parser.add_argument("module", help="the step's module")
     parser.add_argument("job", help="its job file")
     arguments = parser.parse_args(argv)
@@ -41,23 +47,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     shared = dict(os.environ)
     if arguments.config:
         shared = accelerate_environment(arguments.config, processes=arguments.processes)
-    with meeting_place() as port:
+    here = arguments.processes // arguments.nodes
+    ranks = range(arguments.node * here, (arguments.node + 1) * here)
+    with ExitStack() as held:
+        if arguments.meeting:
+            meeting = arguments.meeting
+            # What the runner made is on the first node.
+            shared |= held.enter_context(scratch_folder())
+        else:
+            meeting = held.enter_context(meeting_place())
         started = [
-            _start(command, {**shared, **rank_environment(rank, arguments.processes, port=port)})
-            for rank in range(arguments.processes)
+            _start(
+                command,
+                {**shared, **rank_environment(rank, ranks, arguments.processes, meeting=meeting)},
+            )
+            for rank in ranks
         ]
         # The runner signals the whole group: from here on these are for the processes, which save
-        # and end. Until then they end this one, too.
+        # and end. Until then they end this one, too. As a step of Slurm's this process may be the
+        # only one that is told (with control groups it is).
+        hand_on = _once_to(started if arguments.meeting else [])
         for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP):
-            signal.signal(number, lambda _number, _frame: None)
+            signal.signal(number, hand_on)
         words: set[str] = set()
         relays = [
             threading.Thread(target=_relay, args=(process, rank, words), daemon=True)
-            for rank, process in enumerate(started)
+            for rank, process in zip(ranks, started, strict=True)
         ]
         for relay in relays:
             relay.start()
-        status = _wait(started)
+        status = _wait(started, ranks, arguments.processes)
         for relay in relays:
             # What a process started may hold its output open for ever; the runner ends it.
             relay.join(LAST_WORDS_S)
@@ -74,36 +93,50 @@ def accelerate_environment(config: str, *, processes: int) -> dict[str, str]:
     return dict(prepare_multi_gpu_env(arguments))
 
 
-def rank_environment(rank: int, processes: int, *, port: int) -> dict[str, str]:
-    """What tells a process which one it is, and where all meet."""
+def rank_environment(rank: int, here: range, processes: int, *, meeting: str) -> dict[str, str]:
+    """What tells a process which one it is, of all and of those `here`, and where all meet."""
+    host, _, port = meeting.rpartition(":")
     return {
         "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
+        "LOCAL_RANK": str(rank - here.start),
         "WORLD_SIZE": str(processes),
-        "LOCAL_WORLD_SIZE": str(processes),
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
+        "LOCAL_WORLD_SIZE": str(len(here)),
+        "MASTER_ADDR": host,
+        "MASTER_PORT": port,
         # The first process would open the port itself otherwise.
         "TORCHELASTIC_USE_AGENT_STORE": str(True),
     }
 
 
 @contextmanager
-def meeting_place() -> Iterator[int]:
-    """Hold a free port of the loopback interface, open, where the processes find each other."""
+def meeting_place(host: str = "127.0.0.1") -> Iterator[str]:
+    """Hold a free port of an interface, open, where the processes find each other: HOST:PORT."""
     from torch.distributed import TCPStore
 
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with socket.create_server((host, 0)) as listening:
         port = int(listening.getsockname()[1])
         store = TCPStore(
-            "127.0.0.1",
+            host,
             port,
             is_master=True,
             wait_for_workers=False,
             master_listen_fd=os.dup(listening.fileno()),
         )
-        yield port
+        yield f"{host}:{port}"
         del store
+
+
+def _once_to(started: list[subprocess.Popen[str]]) -> Callable[[int, object], None]:
+    """Sends processes each signal that comes, once."""
+    handed_on: set[int] = set()
+
+    def hand_on(number: int, _frame: object) -> None:
+        if number not in handed_on:
+            handed_on.add(number)
+            for process in started:
+                process.send_signal(number)
+
+    return hand_on
 
 
 def _start(command: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
@@ -133,7 +166,7 @@ def _relay(process: subprocess.Popen[str], rank: int, words: set[str]) -> None:
             sys.stdout.flush()
 
 
-def _wait(started: list[subprocess.Popen[str]]) -> int:
+def _wait(started: list[subprocess.Popen[str]], ranks: range, processes: int) -> int:
     """Wait for all processes; where one fails, the others, which wait for it, are ended."""
     failed: tuple[int, int] | None = None
     deadline = float("inf")
@@ -149,20 +182,18 @@ def _wait(started: list[subprocess.Popen[str]]) -> int:
     failed = failed or _first_failed(started)
     if failed is None:
         return max(process.returncode for process in started)
-    rank, status = failed
-    print(
-        f"{PROGRESS_MARK}process {rank + 1} of {len(started)} failed with exit status {status}",
-        flush=True,
-    )
+    place, status = failed
+    which = f"process {ranks[place] + 1} of {processes}"
+    print(f"{PROGRESS_MARK}{which} failed with exit status {status}", flush=True)
     return status
 
 
 def _first_failed(started: list[subprocess.Popen[str]]) -> tuple[int, int] | None:
-    """Rank and exit status of a process that failed; None if there is none yet."""
-    for rank, process in enumerate(started):
+    """Place and exit status of a process that failed; None if there is none yet."""
+    for place, process in enumerate(started):
         status = process.returncode
         if status not in (None, 0, UNFINISHED):
-            return rank, status if status > 0 else 128 - status
+            return place, status if status > 0 else 128 - status
     return None
 
 

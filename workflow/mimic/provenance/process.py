@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,7 @@ def run_in_group(
     log: Path,
     tell: Callable[[str], None],
     works_for: Starters,
+    variables: Mapping[str, str] | None = None,
 ) -> int:
     """Run a step in a process group of its own, tell its progress, log the rest.
 
@@ -60,6 +61,8 @@ def run_in_group(
         Called with each line of its progress and each error.
     works_for
         When one of them is gone the step isn't started, or is ended.
+    variables
+        Of its environment, besides those that every step has.
 
     Returns
     -------
@@ -74,6 +77,7 @@ def run_in_group(
     environment = {
         **os.environ,
         **STEP_ENVIRONMENT,
+        **(variables or {}),
         "OMP_NUM_THREADS": str(threads),
         "PYTHONUNBUFFERED": "1",
     }

@@ -29,6 +29,7 @@ from mimic.provenance.records import (
     read_record,
     utc,
 )
+from mimic.provenance.scratch import scratch_folder
 from mimic.provenance.store import RECORD, Store, identity_of, the_store
 from mimic.provenance.submission import check_drift, check_spec, submitted
 
@@ -170,13 +171,15 @@ def _work(call: Call, store: Store, identity: str, lock: Lock, works_for: Starte
         )
         started = datetime.now(UTC)
         try:
-            status = run_in_group(
-                _command(call, work / "job.json"),
-                threads=call.spec["settings"].get("compute", {}).get("threads", 1),
-                log=call.log,
-                tell=call.tell,
-                works_for=works_for,
-            )
+            with scratch_folder() as variables:
+                status = run_in_group(
+                    _command(call, work / "job.json"),
+                    threads=call.spec["settings"].get("compute", {}).get("threads", 1),
+                    log=call.log,
+                    tell=call.tell,
+                    works_for=works_for,
+                    variables=variables,
+                )
         finally:
             if lock.is_own():
                 (work / "job.json").unlink(missing_ok=True)
@@ -214,13 +217,16 @@ def _work(call: Call, store: Store, identity: str, lock: Lock, works_for: Starte
 def _command(call: Call, job: Path) -> list[str]:
     """What starts the step: itself, or what starts it in a process for each device."""
     step = [f"mimic.{call.spec['step']}", str(job)]
-    devices = call.spec["settings"].get("launch", {}).get("devices", call.devices)
+    launch = call.spec["settings"].get("launch", {})
+    devices, nodes = launch.get("devices", call.devices), launch.get("nodes", 1)
     if devices == 1:
         return [sys.executable, "-m", *step]
     options = ["--processes", str(devices)]
     for config in call.inputs.get("accelerate", []):
         options += ["--config", str(config)]
-    return [sys.executable, "-m", "mimic.provenance.launch", *options, *step]
+    if nodes == 1:
+        return [sys.executable, "-m", "mimic.provenance.launch", *options, *step]
+    return [sys.executable, "-m", "mimic.cluster.training", "--nodes", str(nodes), *options, *step]
 
 
 def _count_attempt(path: Path) -> int:
