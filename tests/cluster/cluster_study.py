@@ -123,7 +123,7 @@ class ClusterStudy:
         ]
         return [job for job in found if rule in (None, job.rule)]
 
-    def wait_for(self, rule: str, state: str, *, seconds: float = 60.0) -> SlurmJob:
+    def wait_for(self, rule: str, state: str, *, seconds: float = 120.0) -> SlurmJob:
         """Wait until a job of a rule is in a state."""
 
         def there() -> list[SlurmJob]:
@@ -141,7 +141,7 @@ class ClusterStudy:
             steps[:] = [p for p in psutil.process_iter(["cmdline", "cwd"]) if self._is(p, module)]
             return bool(steps)
 
-        assert until(there, 60), self.jobs()
+        assert until(there, 120), self.jobs()
         return job, steps[0]
 
     def _is(self, process: psutil.Process, module: str) -> bool:
