@@ -82,7 +82,7 @@ def in_two_nodes(
     clean = "for v in ${!SLURM_*}; do [ $v = SLURM_JOB_ID ] || unset $v; done"
     script = folder / "job.sh"
     script.write_text(f"#!/bin/bash\n{clean}\n{before}\n{command}\n")
-    lab_line = ["sbatch", "--parsable", "--wait", "--partition=gpu", "--nodes=2", "--ntasks=2"]
+    lab_line = ["sbatch", "--parsable", "--partition=gpu", "--nodes=2", "--ntasks=2"]
     lab_line += [f"--gres=gpu:{GPUS}", f"--account={ACCOUNT}", "--mem=1000", "--time=10"]
     done = subprocess.run(
         [str(lab.state / "bin" / lab_line[0]), *lab_line[1:], f"--output={folder}/said", script],
@@ -90,10 +90,17 @@ def in_two_nodes(
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=60,
     )
     assert done.stdout.strip().isdigit(), done.stderr
-    return done.returncode, (folder / "said").read_text()
+    end = time.monotonic() + 240
+    asked = ("scontrol", "show", "job", done.stdout.strip())
+    while re.search("JobState=(PENDING|RUNNING|COMPLETING)", job := lab.run(*asked)):
+        assert time.monotonic() < end, job
+        time.sleep(0.5)
+    found = re.search(r" ExitCode=(\d+):0", job)
+    assert found, job
+    return int(found.group(1)), (folder / "said").read_text()
 
 
 def role(name: str, code: str, *arguments: object, serves: object = None) -> dict[str, object]:
@@ -177,6 +184,8 @@ def train(lab: SlurmLab, study: SmallStudy, profile: str, root: str, **launch: o
     values |= {"root": f"results/{root}", "finetune": {"methods": ["sft"], "sft": sft}}
     (study.folder / f"{root}.yaml").write_text(yaml.safe_dump(values))
     line = [sys.executable, "-m", "snakemake", "--profile", profile]
+    # Looked at sooner than on a cluster that others use.
+    line += ["--slurm-init-seconds-before-status-checks", "2"]
     line += ["--configfile", f"{root}.yaml", "--", f"results/{root}/finetune/{LABEL}/manifest.json"]
     done = subprocess.run(
         line,
