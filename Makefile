@@ -15,6 +15,8 @@ WORKERS ?= 2
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS)
 BY_FILE = --dist loadfile --no-loadscope-reorder tests/cluster tests/workflow tests/steps tests/unit
 ONE_BY_ONE = --dist load --maxschedchunk 1 tests/steps tests/workflow tests/unit
+# Faults of a cluster are timed by its clock, so nothing else runs beside them.
+FAULTS = $(BIN)/pytest tests/cluster -m slowest
 
 .PHONY: install run test lint check check-all docs
 
@@ -51,6 +53,7 @@ check: test
 
 check-all: check
 	$(PYTEST) $(ONE_BY_ONE) -m slowest
+	$(FAULTS)
 
 docs: install
 	$(BIN)/python -m mimic.settings_page > config/README.md

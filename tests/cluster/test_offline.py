@@ -29,7 +29,7 @@ ENTRY = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.slowest
 def test_a_job_looks_into_the_cache_alone_and_says_what_fills_it(lab, clone, tmp_path):
     (clone / "config/models.yaml").write_text(yaml.safe_dump({"tiny": ENTRY}))
     settings = yaml.safe_load((clone / "config/smoke.yaml").read_text())
