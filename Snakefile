@@ -125,8 +125,8 @@ if submission.submitted() is None:
         shutil.rmtree(PACK_TABLES, ignore_errors=True)
 
     onerror:
-        tell_failures()
         shutil.rmtree(PACK_TABLES, ignore_errors=True)
+        tell_failures()
 
 
 # No key of an API: Snakemake writes these values into command lines. Jobs inherit it.

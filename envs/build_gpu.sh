@@ -1,4 +1,4 @@
-#!/usr/bin/env bash
+#!/bin/bash -l
 #SBATCH --job-name=environment
 #SBATCH --partition=gpu
 #SBATCH --nodes=1
@@ -12,7 +12,8 @@
 #   bash envs/build_gpu.sh /project/home/p200000/mimic-environment
 #
 # It submits itself; the same command again brings a folder up to date. Variables that it looks at:
-#   MELUXINA_QOS  the QOS, short if unset
+#   MELUXINA_QOS  the QOS, short if unset; test ends jobs after half an hour, which the variable
+#                 SBATCH_TIMELIMIT=00:30:00 of sbatch has to say too
 #   MODULES       the modules to load, "env/release/2024.1 Python" if unset
 #   PYTHON        the Python to take, python3 if unset
 #   FLASH_ATTN    1 builds flash-attn as well; MODULES must then hold one with nvcc, of the major

@@ -70,7 +70,7 @@ def test_a_job_over_its_walltime_is_tried_again_with_more(
     study: ClusterStudy, reference: dict[str, str]
 ) -> None:
     # In place of what the plan says, which is an hour at least.
-    running = study.start("--set-resources", "finetune:runtime=attempt")
+    running = study.start("--set-resources", "finetune:runtime=attempt**3")
     job, step = study.wait_for_step("finetune", TRAINING)
     # It hangs; when its time is over and it was told so it saves, as one that works does.
     step.suspend()
@@ -80,7 +80,7 @@ def test_a_job_over_its_walltime_is_tried_again_with_more(
     assert end is not None and time.time() - end < NOTICED_S
     assert running.wait() == 0, running.output[-6000:]
     tried = study.jobs("finetune")
-    assert [(job.state, job.minutes) for job in tried] == [("TIMEOUT", 1), ("COMPLETED", 2)]
+    assert [(job.state, job.minutes) for job in tried] == [("TIMEOUT", 1), ("COMPLETED", 8)]
     assert not step.is_running()
     study.check(reference)
 
@@ -115,9 +115,9 @@ def test_a_job_whose_node_died_runs_on_another_and_not_beside_its_former_self(
         assert until(lambda: len(study.jobs("finetune")) == 2, 300), study.jobs()
         again = study.wait_for("finetune", "RUNNING")
         assert again.node != job.node
-        log = study.study.folder / "results/small/logs/finetune/tiny-sft-s1.log"
+        logs = study.study.folder / "results/.slurm/rule_finetune/tiny-sft-s1"
         waits = "waiting: another job"
-        assert until(lambda: log.is_file() and waits in log.read_text(), 90), study.jobs()
+        assert until(lambda: any(waits in log.read_text() for log in logs.iterdir()), 90)
         step.resume()
         assert running.wait() == 0, running.output[-6000:]
     finally:
@@ -132,11 +132,16 @@ def test_after_a_killed_snakemake_the_next_one_cancels_its_jobs_and_goes_on(
     study: ClusterStudy, reference: dict[str, str]
 ) -> None:
     killed = study.start()
-    job, _ = study.wait_for_step("finetune", TRAINING)
+    job, step = study.wait_for_step("finetune", TRAINING)
+    # It mustn't end before the next snakemake finds it.
+    step.suspend()
     killed.process.kill()
     killed.wait()
-    said = study.run()
-    assert f"cancelling 1 job(s) left by a snakemake that was killed: {job.number}" in said
+    following = study.start()
+    left = f"cancelling 1 job(s) left by a snakemake that was killed: {job.number}"
+    assert following.says(left), following.output
+    step.resume()
+    assert following.wait() == 0, following.output[-6000:]
     assert [job.state for job in study.jobs("finetune")] == ["CANCELLED", "COMPLETED"]
     study.check(reference)
 

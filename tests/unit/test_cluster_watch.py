@@ -264,9 +264,9 @@ def test_a_job_that_slurm_starts_again_has_not_failed(clone, commands):
     assert [job.job for job in looked(clone).failed] == ["7"]
 
 
-@pytest.mark.parametrize("script", ["echo 'Connection refused' >&2; exit 1", "sleep 5"])
+@pytest.mark.parametrize("script", ["echo 'Connection refused' >&2; exit 1", "sleep 30"])
 def test_without_sacct_snakemakes_word_counts(clone, commands, monkeypatch, script):
-    monkeypatch.setattr(slurm, "LOOK_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(slurm, "LOOK_TIMEOUT_S", 3.0)
     commands("squeue", queued("8", "RUNNING", folder=clone))
     commands("sacct", script=script)
     facts = looked(clone)

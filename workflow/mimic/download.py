@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx2
 from huggingface_hub import constants
 
 from mimic.hub_contents import hub_contents
@@ -42,8 +43,8 @@ def download(configfile: Path) -> bool:
         print(f"{head}{size}", flush=True)
         try:
             content.fetch()
-        except ValueError as error:
-            # The others needn't wait for somebody's consent to this one.
+        except (OSError, ValueError, httpx2.HTTPError) as error:
+            # The others needn't wait for a consent, or for a connection that broke.
             refused.append(content)
             print(f"  not fetched: {error}", flush=True)
     if refused:

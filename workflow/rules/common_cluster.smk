@@ -75,8 +75,9 @@ def check_executor():
     if IS_SPREAD and (SITE is None or SITE.rules.get("finetune") == "here"):
         label = next(label for label, run in study.runs.items() if run.nodes > 1)
         raise WorkflowError(
-            f"{label} is trained on {study.runs[label].nodes} nodes (`nodes` of `launch`), which takes a Slurm machine whose site's file gives `finetune` a place there: start "
-            "snakemake with --profile meluxina or slurm, or set nodes to 1"
+            f"{label} is trained on {study.runs[label].nodes} nodes (`nodes` of `launch`), which "
+            "takes a Slurm machine whose site's file gives `finetune` a place there: start "
+            "snakemake with --profile meluxina or profiles/slurm, or set nodes to 1"
         )
 
 
@@ -106,7 +107,8 @@ def tell_failures():
     folder = Path.cwd()
     try:
         facts = look(folder, invocation_of(folder), site=SITE, hours_left=None)
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         print(f"what failed can't be told: {error}", file=sys.stderr)
         return
-    Console(stderr=True, highlight=False).print(render_failed(facts.failed))
+    if facts.failed:
+        Console(stderr=True, highlight=False).print(render_failed(facts.failed))

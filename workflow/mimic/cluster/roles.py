@@ -9,9 +9,9 @@ its exit status is the job's; when another ends before it, all are, and the job 
 from __future__ import annotations
 
 import contextlib
+import http.client
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -119,13 +119,13 @@ def _run(roles: Roles, allocation: Allocation, told: Told) -> int:
     }
     steps: dict[str, Step] = {}
     roles.logs.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as held:
+    with ExitStack() as logs, ExitStack() as held:
         held.callback(_end_all, steps)
 
         def start(number: int, role: Role) -> None:
             node = places[role.name]
             serving = {HOST: node.address, PORT: str(_port(allocation.job, number))}
-            log = held.enter_context((roles.logs / f"{role.name}.log").open("w", encoding="utf-8"))
+            log = logs.enter_context((roles.logs / f"{role.name}.log").open("w", encoding="utf-8"))
             steps[role.name] = Step(
                 role.command,
                 name=role.name,
@@ -161,7 +161,8 @@ def _hearing(
 
     def hear(line: str) -> None:
         # The log may be closed by the time of a role's last words.
-        with contextlib.suppress(ValueError):
+        # A full disk mustn't end the hearing: nobody would read on, and the role would block.
+        with contextlib.suppress(ValueError, OSError):
             write(line)
             flush()
         if aloud:
@@ -199,7 +200,7 @@ def _answers(url: str) -> bool:
     try:
         with opener.open(url, timeout=LOOK_S) as answer:
             return bool(answer.status == 200)
-    except (OSError, urllib.error.URLError):
+    except (OSError, http.client.HTTPException):
         return False
 
 

@@ -26,27 +26,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("module", help="the step's module")
     parser.add_argument("job", help="its job file")
     arguments = parser.parse_args(argv)
-    try:
-        allocation = Allocation.of_this_job(nodes=arguments.nodes)
-    except ValueError as error:
-        print(f"error: {error}", flush=True)
-        return 1
     told = Told()
     pass_on_signals(told)
     hear = _relay()
-    with meeting_place(allocation.nodes[0].address) as meeting:
-        steps = [
-            Step(
-                _launch(arguments, number=number, meeting=meeting),
-                name=f"training-{number}",
-                node=node,
-                job=allocation.job,
-                environment={},
-                hear=hear,
-            )
-            for number, node in enumerate(allocation.nodes)
-        ]
-        return _wait(steps, told)
+    try:
+        allocation = Allocation.of_this_job(nodes=arguments.nodes)
+        with meeting_place(allocation.nodes[0].address) as meeting:
+            steps = [
+                Step(
+                    _launch(arguments, number=number, meeting=meeting),
+                    name=f"training-{number}",
+                    node=node,
+                    job=allocation.job,
+                    environment={},
+                    hear=hear,
+                )
+                for number, node in enumerate(allocation.nodes)
+            ]
+            return _wait(steps, told)
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", flush=True)
+        return 1
 
 
 def _launch(arguments: argparse.Namespace, *, number: int, meeting: str) -> list[str]:
