@@ -120,12 +120,12 @@ REFUSED = (
 def test_on_cpus_accelerate_itself_shares_nothing(config, says):
     path = PROJECT / f"config/accelerate/{config}.yaml"
     code = "import accelerate; print(repr(accelerate.Accelerator(cpu=True).distributed_type))"
-    with meeting_place() as port:
+    with meeting_place() as meeting:
         done = subprocess.run(
             [sys.executable, "-c", code],
             env=accelerate_environment(str(path), processes=2)
             | environment()
-            | rank_environment(0, 1, port=port),
+            | rank_environment(0, range(1), 1, meeting=meeting),
             capture_output=True,
             text=True,
             timeout=120,
