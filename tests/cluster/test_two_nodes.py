@@ -20,6 +20,7 @@ from small_study import SETTINGS, SmallStudy
 
 pytestmark = pytest.mark.slow
 COLUMNS = (
+    "JobIDRaw",
     "State",
     "Partition",
     "ReqTRES",
@@ -200,13 +201,15 @@ def train(lab: SlurmLab, study: SmallStudy, profile: str, root: str, **launch: o
 
 
 def test_a_training_on_two_nodes_is_that_on_one(lab, study):
+    before = len(lab.jobs("State"))
     two = train(lab, study, "meluxina", "two", config="ddp", devices=2, nodes=2)
-    (job,) = [job for job in lab.jobs(*COLUMNS) if job["Comment"].startswith("rule_finetune")]
+    jobs = lab.jobs(*COLUMNS)[before:]
+    (job,) = [job for job in jobs if job["Comment"].startswith("rule_finetune")]
     assert job["State"] == "COMPLETED"
     assert (job["Partition"], job["NNodes"]) == ("gpu", "2")
     assert job["NodeList"] == "mel[2001-2002]"
     assert f"gres/gpu={2 * GPUS}" in job["AllocTRES"]
-    steps = lab.run("sacct", "-nP", "-S", "now-1days", "--format=JobName,NodeList,State")
+    steps = lab.run("sacct", "-nP", "-j", job["JobIDRaw"], "--format=JobName,NodeList,State")
     for number, node in enumerate(GPU_NODES[:2]):
         assert f"training-{number}|{node}|COMPLETED" in steps.splitlines()
     one = train(lab, study, "profiles/local", "one", config="ddp", devices=2)
