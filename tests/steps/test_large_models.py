@@ -182,6 +182,7 @@ def test_a_model_in_parts_is_trained_as_a_whole_one(
 ):
     options = {"steps": 4, "batch_size": 1, "accumulation": 2, "evaluations": 1, **changes}
     alone = train("sft", out="alone", **options)
+    batched = train("sft", out="batched", **{**options, "batch_size": 2, "accumulation": 1})
     job = job_of("sft", out="two", **options, launch={"config": config, "devices": 2})
     checkpoint = told_to_stop_and_started_again(job, config)
 
@@ -194,14 +195,20 @@ def test_a_model_in_parts_is_trained_as_a_whole_one(
     for name in ("before", "after"):
         assert checks[1][name] == pytest.approx(checks[0][name], rel=rtol)
 
-    one, two = (load_file(folder / "adapter_model.safetensors") for folder in (alone, job.out))
+    one, two, three = (
+        load_file(folder / "adapter_model.safetensors") for folder in (alone, job.out, batched)
+    )
     assert {name: weight.shape for name, weight in one.items()} == {
         name: weight.shape for name, weight in two.items()
     }
     for name, weight in one.items():
         assert two[name].dtype == np.float32
-        off = np.linalg.norm(two[name] - weight) / np.linalg.norm(weight)
-        assert off < rtol, (name, off)
+        off, rounding = (
+            np.linalg.norm(found[name] - weight) / np.linalg.norm(weight) for found in (two, three)
+        )
+        # AdamW makes as large a step for a gradient that is little more than rounding as for any:
+        # where one process doesn't find a weight again from a batch of two, parts needn't either.
+        assert off < max(rtol, rounding), (name, off, rounding)
     model = tiny_model.parent
     expected, found = (answers_of(model, folder) for folder in (alone, job.out))
     assert np.linalg.norm(found - expected) < rtol * np.linalg.norm(expected)

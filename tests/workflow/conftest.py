@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from small_study import SmallStudy
+from small_study import SmallStudy, set_back
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +25,4 @@ def built(
 @pytest.fixture
 def study(built: tuple[SmallStudy, Path]) -> SmallStudy:
     """The study as it was built: the folder copied back, at another time than its results say."""
-    study, kept = built
-    shutil.rmtree(study.folder)
-    shutil.copytree(kept, study.folder, symlinks=True)
-    return study
+    return set_back(*built)

@@ -210,3 +210,10 @@ class SmallStudy:
 
         paths = (self.folder / "store/answers").rglob("*.parquet")
         return sum(pyarrow.parquet.read_metadata(path).num_rows for path in paths)
+
+
+def set_back(study: SmallStudy, kept: Path) -> SmallStudy:
+    """The study as a copy of its folder holds it, at another time than its results say."""
+    shutil.rmtree(study.folder)
+    shutil.copytree(kept, study.folder, symlinks=True)
+    return study
