@@ -8,25 +8,7 @@ import sys
 
 import pytest
 import yaml
-
-ENTRY = {
-    "title": "Tiny",
-    "parameters": 2,
-    "license": "Apache-2.0",
-    "aligned": "base",
-    "source": {"kind": "hub", "id": "mimic/tiny", "revision": "a" * 40},
-    "dtype": "float32",
-    "architecture": {
-        "layers": 2,
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "heads": 4,
-        "key_value_heads": 2,
-        "head_dim": 8,
-        "vocabulary": 49152,
-        "tied_embeddings": True,
-    },
-}
+from tiny_llama import ENTRY
 
 
 @pytest.mark.slowest

@@ -61,7 +61,7 @@ def watch(lab: SlurmLab, study: SmallStudy, *options: str) -> str:
     return done.stdout
 
 
-def until(look: Callable[[], dict[str, Any]], is_so: Callable[[dict[str, Any]], bool]) -> Any:
+def seen_when(look: Callable[[], dict[str, Any]], is_so: Callable[[dict[str, Any]], bool]) -> Any:
     """What is seen as soon as something is so."""
     end = time.monotonic() + SECONDS
     while not is_so(seen := look()):
@@ -92,7 +92,7 @@ def test_a_run_is_watched_and_what_fails_is_shown(
     with output.open("w") as said:
         run = subprocess.Popen(line, cwd=study.folder, env=environment, stdout=said, stderr=said)
     try:
-        one = until(
+        one = seen_when(
             look, lambda seen: any(job["log"]["progress"] for job in seen.get("running", ()))
         )
         assert re.fullmatch(rf"process {run.pid} on \S+", one["submitting"])
@@ -107,7 +107,7 @@ def test_a_run_is_watched_and_what_fails_is_shown(
         assert one["rules"]["finetune"] == [0, 2]
         assert one["hours_left"] > 0
         assert one["notes"] == []
-        two = until(look, lambda seen: seen["failed"])
+        two = seen_when(look, lambda seen: seen["failed"])
         (dpo,) = two["failed"]
         assert (dpo["name"], dpo["state"]) == ("finetune tiny-dpo-s1", "FAILED")
         assert "  RuntimeError: made to fail" in dpo["words"]

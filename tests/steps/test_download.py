@@ -6,6 +6,7 @@ import pytest
 import yaml
 from fake_hub import TOKEN, FakeHub, ask_it, serving
 from huggingface_hub import constants
+from tiny_llama import ENTRY, ID, REVISION
 
 from mimic import cli
 from mimic.essays.load import read_hub
@@ -13,26 +14,7 @@ from mimic.hub_contents import hub_contents
 from mimic.models import fetch
 from mimic.study import load_study
 
-MODEL, CORPUS = "mimic/tiny", "mimic/essays"
-REVISION, OF_CORPUS = "a" * 40, "c" * 40
-ENTRY = {
-    "title": "Tiny",
-    "parameters": 2,
-    "license": "Apache-2.0",
-    "aligned": "base",
-    "source": {"kind": "hub", "id": MODEL, "revision": REVISION},
-    "dtype": "float32",
-    "architecture": {
-        "layers": 2,
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "heads": 4,
-        "key_value_heads": 2,
-        "head_dim": 8,
-        "vocabulary": 49152,
-        "tied_embeddings": True,
-    },
-}
+CORPUS, OF_CORPUS = "mimic/essays", "c" * 40
 SETTINGS = {
     "models": ["tiny"],
     "essays": {"source": {"kind": "hub", "name": CORPUS, "revision": OF_CORPUS}},
@@ -53,7 +35,7 @@ def hub(tiny_model, tmp_path, monkeypatch):
     (tmp_path / "essays/script.py").write_text("raise SystemExit")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "prepared")
     data_set = FakeHub(CORPUS, OF_CORPUS, tmp_path / "essays")
-    with serving(FakeHub(MODEL, REVISION, folder, data_set=data_set)) as served:
+    with serving(FakeHub(ID, REVISION, folder, data_set=data_set)) as served:
         ask_it(served, tmp_path, monkeypatch)
         yield served
 
@@ -84,7 +66,7 @@ def test_jobs_without_network_find_all_that_was_downloaded(
 ):
     assert download() == 0
     told = capsys.readouterr().out
-    assert f"1 of 2: {MODEL} at aaaaaaaaaaaa, 8.0 MB" in told
+    assert f"1 of 2: {ID} at aaaaaaaaaaaa, 8.0 MB" in told
     assert f"2 of 2: {CORPUS} at cccccccccccc" in told
     assert constants.HF_HUB_CACHE in told
     assert not asked_for(hub, "pytorch_model.bin") and not asked_for(hub, "script.py")
@@ -129,7 +111,7 @@ def test_a_gated_model_holds_nothing_else_up_and_says_where_to_ask(hub, clone, m
     hub.gated = True
     assert download() == 1
     told = capsys.readouterr().out
-    assert f"ask for access on its page, {hub.url}/{MODEL}, then set HF_TOKEN" in told
+    assert f"ask for access on its page, {hub.url}/{ID}, then set HF_TOKEN" in told
     assert "1 of 2 are missing" in told
     model, corpus = hub_contents(load_study(SETTINGS, source="mine.yaml"))
     assert (model.is_cached(), corpus.is_cached()) == (False, True)

@@ -5,6 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+ID, REVISION = "mimic/tiny", "a" * 40
+ARCHITECTURE = {
+    "layers": 2,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "heads": 4,
+    "key_value_heads": 2,
+    "head_dim": 8,
+    "vocabulary": 49152,
+    "tied_embeddings": True,
+}
+# As config/models.yaml would hold it.
+ENTRY = {
+    "title": "Tiny",
+    "parameters": 2,
+    "license": "Apache-2.0",
+    "aligned": "base",
+    "source": {"kind": "hub", "id": ID, "revision": REVISION},
+    "dtype": "float32",
+    "architecture": ARCHITECTURE,
+}
+
 
 def save_tiny(folder: Path, tokenizer: Any) -> None:
     """Save model and tokenizer into a folder."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import shutil
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -81,15 +80,6 @@ def place_files(source: HubSettings, out: Path) -> None:
             _place(path.resolve(), out / path.name)
 
 
-def download_command(source: HubSettings) -> str:
-    """The command that gets the model's files into the hub's cache."""
-    words = ["hf", "download", source.id, "--revision", source.revision]
-    for option, patterns in (("--include", KEPT), ("--exclude", LEFT_OUT)):
-        for pattern in patterns:
-            words += [option, pattern]
-    return shlex.join(words)
-
-
 def in_words(error: Exception, source: HubSettings) -> str:
     """What a refusal of the hub means for whoever named the model, and how to mend it."""
     page = f"{constants.ENDPOINT}/{source.id}"
@@ -127,15 +117,13 @@ def in_words(error: Exception, source: HubSettings) -> str:
     if constants.is_offline_mode():
         return (
             f"{source.id} at revision {source.revision} isn't complete in the cache, "
-            f"{constants.HF_HUB_CACHE}, and HF_HUB_OFFLINE is set; on a machine with network (and "
-            "with HF_TOKEN for a gated model) run\n"
-            f"  {download_command(source)}\n"
-            "with HF_HOME set to a folder that this machine sees as well, and the same here"
+            f"{constants.HF_HUB_CACHE}, and HF_HUB_OFFLINE is set; run `mimic download` on a "
+            "machine with network (and with HF_TOKEN for a gated model), with HF_HOME set as here"
         )
     return (
         f"the hub could not be asked for {source.id}: {asked or error}; try again later, or where "
-        "there is no network set HF_HUB_OFFLINE=1 and fill the cache elsewhere by\n"
-        f"  {download_command(source)}"
+        "there is no network set HF_HUB_OFFLINE=1 and run `mimic download` where there is one, "
+        "with HF_HOME set as here"
     )
 
 
