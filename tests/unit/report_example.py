@@ -303,7 +303,7 @@ def _questionnaire(method: str, context: str) -> dict[str, Any]:
             for i in range(12)
         ],
         "reworded": 0.625,
-        "mass": {"mean": 0.981, "share_below_half": 0.0},
+        "mass": {"mean": 0.981, "share_below_half": 0.0, "share_without": 0.0},
         "agreement_share": [0.05, 0.15, 0.5, 0.2, 0.1],
         "exact_match": exact
         | {"hits": round(EXACT[method] * 192), "cells": 192, "p_value": P_VALUES[method]},

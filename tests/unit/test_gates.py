@@ -12,6 +12,8 @@ from gated import failed, of_respondents
 
 from mimic.gates import human, scoring
 from mimic.gates.asking import Asked
+from mimic.metrics import questionnaire
+from mimic.metrics.answers import Answers
 from mimic.questionnaire import protocols
 
 Patch = pytest.MonkeyPatch
@@ -140,8 +142,8 @@ def test_a_cut_of_the_metrics_that_is_another(monkeypatch: Patch, neo: Any) -> N
 
 
 def test_hits_that_do_not_fit_the_share(monkeypatch: Patch, neo: Any) -> None:
-    original = scoring.hit_counts
-    monkeypatch.setattr(scoring, "hit_counts", lambda d, b, t: original(d, b, ~t))
+    original = questionnaire.hit_counts
+    monkeypatch.setattr(questionnaire, "hit_counts", lambda d, b, t: original(d, b, ~t))
     found = failed(of_respondents(neo, repeats=3))
     assert {("perfect", "likelihood"), ("random", "likelihood")} <= found
     assert {of for _, of in found} == {"likelihood", "likelihood, norms"}
@@ -186,7 +188,30 @@ def test_a_decision_where_nothing_was_answered(monkeypatch: Patch, neo: Any) -> 
     monkeypatch.setattr(protocols, "decisions", low)
     gates = of_respondents(neo)
     assert {gate for gate, _ in failed(gates)} == {"unparsed"}
-    assert {gate.found for gate in gates if not gate.passed} == {"3/96", "4/128"}
+    # What likelihood decides is the metrics' own: only its count of decisions is another.
+    assert {gate.found for gate in gates if not gate.passed} == {"3/96", "0/128"}
+
+
+@pytest.mark.parametrize("field", ["hits", "share"])
+def test_answers_without_mass_that_decide(monkeypatch: Patch, neo: Any, field: str) -> None:
+    in_the_middle = property(lambda answers: answers.y)
+    if field == "hits":
+        monkeypatch.setattr(Answers, "decided", in_the_middle)
+    else:
+        original = scoring.answer_fidelity
+
+        def of_all(y: np.ndarray, *arguments: Any, **keywords: Any) -> Any:
+            return original(np.nan_to_num(y, nan=3.0), *arguments, **keywords)
+
+        monkeypatch.setattr(scoring, "answer_fidelity", of_all)
+    gates = of_respondents(neo)
+    assert ("unparsed", "likelihood") in failed(gates)
+    found = {gate.found for gate in gates if gate.gate == "unparsed" and not gate.passed}
+    assert found & (
+        {"4/128, 1 parsed"}
+        if field == "hits"
+        else {"0/128, but 4 by the share, all without decision"}
+    )
 
 
 def test_a_scorer_that_knows_the_target(monkeypatch: Patch, neo: Any) -> None:

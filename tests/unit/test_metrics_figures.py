@@ -18,6 +18,7 @@ from mimic.metrics.numbers import rounded
 from mimic.metrics.questionnaire import acquiescence, order_asymmetry, questionnaire_figures
 from mimic.metrics.resampling import Resampling
 from mimic.metrics.study import judge_check, learning_checks, mass_checks
+from mimic.questionnaire.protocols import protocol_figures
 from mimic.traits import TRAITS, Profile, balanced_profiles, withheld_profiles
 
 FAST = Resampling(draws=200, permutations=999, seed=1)
@@ -122,6 +123,35 @@ def test_answers_without_any_mass_count_as_the_middle_and_have_no_shares() -> No
     found = figures(nothing)
     assert found["agreement_share"] is None
     json.dumps(found, allow_nan=False)
+    # No decision fits, not even those of the profile that the middle would make.
+    assert found["mass"]["share_without"] == 1
+    assert (found["exact_match"]["value"], found["exact_match"]["hits"]) == (0, 0)
+    assert found["exact_match_averaged"]["hits"] == found["mean_accuracy"]["value"] == 0
+    assert (found["exact_match"]["p_value"], found["mean_auc"]["value"]) == (1, 0.5)
+
+
+def test_an_answer_without_mass_is_left_out_of_the_mean_that_decides() -> None:
+    answers = answers_of(follows(2))
+    mass, y = answers.mass.copy(), answers.y.copy()
+    rng = np.random.default_rng(0)
+    y += rng.normal(0, 1, y.shape)
+    lost = rng.random(mass.shape) < 0.4
+    # One trait of one cell whole.
+    lost[0, 0, answers.item_traits == 0] = True
+    mass[lost] = 0.0
+    found = figures(dataclasses.replace(answers, mass=mass, y=y))
+    expected = protocol_figures(
+        np.where(lost, np.nan, y),
+        answers.item_traits,
+        answers.targets,
+        cut=3.0,
+        protocol="likelihood",
+    )
+    assert 0 < expected.undecided < 1
+    assert found["exact_match"]["value"] == pytest.approx(expected.exact_match)
+    assert found["exact_match"]["hits"] == expected.hits < expected.cells
+    accuracy = [found["accuracy"][trait]["value"] for trait in TRAITS]
+    assert accuracy == pytest.approx(expected.accuracy)
 
 
 def test_random_respondent_is_within_chance() -> None:
@@ -204,7 +234,7 @@ def test_mass_is_reported() -> None:
     mass = answers.mass.copy()
     mass[:4] = 0.2
     found = figures(dataclasses.replace(answers, mass=mass))["mass"]
-    assert found == pytest.approx({"mean": 0.8, "share_below_half": 0.25})
+    assert found == pytest.approx({"mean": 0.8, "share_below_half": 0.25, "share_without": 0})
 
 
 def table_of(answers: Answers) -> pd.DataFrame:

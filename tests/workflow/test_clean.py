@@ -26,6 +26,8 @@ NAMED = [
     "results/logs/essays.log",
     # A job that failed has a log and no output yet.
     "results/logs/finetune/smollm2-sft-s2.log",
+    # What TensorBoard reads of a training.
+    "results/logs/finetune/smollm2-sft-s2/events.out.tfevents.0",
     "results/logs/metrics/smollm2-base.log",
     "results/logs/questionnaire/none/smollm2-base.log",
     "results/benchmarks/judge/texts/smollm2-sft-s2.tsv",
@@ -52,6 +54,7 @@ STALE = {
     "results/judge/texts/smollm2-sft-s2/former.csv": [""],
     "results/judge/texts/smollm2-dpo-s1": ["probabilities.csv"],
     "results/logs/finetune/smollm2-dpo-s1.log": [""],
+    "results/logs/finetune/smollm2-dpo-s1": ["events.out.tfevents.0"],
     "results/benchmarks/finetune/smollm2-dpo-s1.tsv": [""],
     "results/.identities/metrics__smollm2-dpo-s1.json.json": [""],
     "results/.identities/finetune__smollm2-dpo-s1__manifest.json.json": [""],

@@ -93,7 +93,11 @@ def stale_results(root: Path, named: set[Path]) -> list[Path]:
         Files and, where nothing in them is named, folders.
     """
     # A stage is one word: its rules, its folder, its logs.
-    stages = {path.stem for path in Path("workflow/rules").glob("*.smk")} - {"common"}
+    stages = {
+        path.stem
+        for path in Path("workflow/rules").glob("*.smk")
+        if not path.stem.startswith("common")
+    }
     owned = {path.parent for path in named if path.name == "manifest.json"}
     stale: list[Path] = []
     for stage in sorted(stages):
@@ -103,6 +107,8 @@ def stale_results(root: Path, named: set[Path]) -> list[Path]:
     jobs |= {path.relative_to(root).with_suffix("") for path in named}
     for kind, suffix in (("logs", ".log"), ("benchmarks", ".tsv")):
         files = {root / kind / job.with_name(job.name + suffix) for job in jobs if job.name}
+        # logs/finetune/x holds what TensorBoard reads of it.
+        files |= {root / kind / folder.relative_to(root) for folder in owned}
         for stage in sorted(stages):
             stale += _unnamed(root / kind / stage, files)
             stale += _unnamed_file(root / kind / f"{stage}{suffix}", files)

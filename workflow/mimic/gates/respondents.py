@@ -81,14 +81,15 @@ def _each(found: list[str]) -> str:
 
 
 def _unparsed(asked: Asked, scoring: Scoring, *, one_each: str, none: str) -> Gate:
-    found = protocol_figures_of(UNPARSED.answer(asked, seed=0), asked, scoring)
+    nothing = UNPARSED.answer(asked, seed=0)
+    figures = protocol_figures_of(nothing, asked, scoring)
     expected = one_each if scoring.protocol == "released" else f"{none}, all without decision"
-    words = f"{found.hits}/{found.cells}"
-    if found.undecided:
-        all_none = found.undecided == 1
-        words += ", all without decision" if all_none else f", {found.undecided:.3g} undecided"
-    if found.parsed:
-        words += f", {found.parsed:.3g} parsed"
+    words = _matched(nothing, asked, scoring)
+    if figures.undecided:
+        all_none = figures.undecided == 1
+        words += ", all without decision" if all_none else f", {figures.undecided:.3g} undecided"
+    if figures.parsed:
+        words += f", {figures.parsed:.3g} parsed"
     return equal("unparsed", str(scoring), expected=expected, found=words)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from mimic.gates.asking import Asked
 from mimic.metrics.answers import Answers
+from mimic.metrics.questionnaire import match_counts
 from mimic.questionnaire.instruments import Instrument, cuts
 from mimic.questionnaire.protocols import (
     PROTOCOLS,
@@ -17,10 +18,9 @@ from mimic.questionnaire.protocols import (
     item_scores,
     protocol_figures,
 )
-from mimic.questionnaire.scores import likelihood_scores
+from mimic.questionnaire.scores import likelihood_scores, with_the_middle
 from mimic.respondents.synthetic import probabilities_of
-from mimic.stats.fidelity import AnswerFidelity, answer_fidelity, trait_scores
-from mimic.stats.permutation import hit_counts
+from mimic.stats.fidelity import AnswerFidelity, answer_fidelity
 from mimic.traits import TRAITS
 
 # Cuts, as the metrics name them.
@@ -86,15 +86,14 @@ def scorings(instrument: Instrument) -> tuple[Scoring, ...]:
 def scores_of(agreement: np.ndarray, asked: Asked, *, protocol: Protocol) -> np.ndarray:
     """Item scores under a protocol, shape (profiles, forms, items); NaN where there is none."""
     if protocol == "likelihood":
-        options = asked.probabilities(probabilities_of(agreement))
-        return likelihood_scores(options, asked.keyed_plus).y
+        return answers_of(agreement, asked).decided
     return item_scores(asked.options(agreement), asked.keyed_plus, protocol=protocol)
 
 
 def answers_of(agreement: np.ndarray, asked: Asked) -> Answers:
     """What the metrics read of a run that answers so by likelihood."""
     options = asked.probabilities(probabilities_of(agreement))
-    scored = likelihood_scores(options, asked.keyed_plus)
+    scored = with_the_middle(likelihood_scores(options, asked.keyed_plus))
     return Answers(
         subjects=tuple(map(str, asked.profiles)),
         profiles=asked.profiles,
@@ -117,15 +116,12 @@ def found_of(agreement: np.ndarray, asked: Asked, scoring: Scoring) -> Found:
     if scoring.protocol != "likelihood":
         figures = protocol_figures_of(agreement, asked, scoring)
         return Found(figures.hits, figures.cells, figures.exact_match, figures.accuracy)
-    answers = answers_of(agreement, asked)
     profiles, forms, _ = asked.shape
-    decided = trait_scores(answers.y, answers.item_traits)[0] >= scoring.cut
-    blocks = np.repeat(np.arange(profiles), forms)
-    counts = hit_counts(decided.reshape(len(blocks), -1), blocks, answers.targets)
+    counts = match_counts([answers_of(agreement, asked)], cut=scoring.cut)
     fit = fidelity_of(agreement, asked, scoring)
     return Found(
         hits=int(np.trace(counts)),
-        cells=len(blocks),
+        cells=profiles * forms,
         share=float(fit.exact_match[0]),
         accuracy=fit.accuracy[0],
     )
@@ -134,11 +130,14 @@ def found_of(agreement: np.ndarray, asked: Asked, scoring: Scoring) -> Found:
 def fidelity_of(agreement: np.ndarray, asked: Asked, scoring: Scoring) -> AnswerFidelity:
     """All figures that the metrics make of these answers under ``likelihood``."""
     answers = answers_of(agreement, asked)
-    return answer_fidelity(answers.y, answers.item_traits, answers.targets, cut=scoring.cut)
+    return answer_fidelity(answers.decided, answers.item_traits, answers.targets, cut=scoring.cut)
 
 
 def protocol_figures_of(agreement: np.ndarray, asked: Asked, scoring: Scoring) -> ProtocolFigures:
-    """The figures of these answers under a protocol and cut."""
+    """The figures of these answers under a protocol and cut.
+
+    Under ``likelihood`` item scores are those that the metrics take decisions from.
+    """
     return protocol_figures(
         scores_of(agreement, asked, protocol=scoring.protocol),
         asked.item_traits,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,8 @@ class Answers:
     raw
         Mean agreement, shape (subjects, forms, items).
     y
-        Item scores, `raw` or 6 − `raw`, shape (subjects, forms, items).
+        Item scores, `raw` or 6 − `raw`, shape (subjects, forms, items); the middle where there is
+        no mass.
     """
 
     subjects: tuple[str, ...]
@@ -51,6 +53,11 @@ class Answers:
     mass: np.ndarray
     raw: np.ndarray
     y: np.ndarray
+
+    @property
+    def decided(self) -> np.ndarray:
+        """`y` as decisions take it: NaN, which is no answer, where no option has any mass."""
+        return np.where(self.mass > 0, self.y, math.nan)
 
     @property
     def item_traits(self) -> np.ndarray:

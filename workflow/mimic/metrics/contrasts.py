@@ -11,7 +11,7 @@ import pandas as pd
 from mimic.metrics.answers import Answers
 from mimic.metrics.resampling import Resampling
 from mimic.metrics.texts import uncopied_hits
-from mimic.stats.fidelity import trait_scores
+from mimic.stats.fidelity import fits, trait_scores
 from mimic.stats.permutation import run_swap_p
 from mimic.stats.stability import mean_noise_to_signal, profile_parts
 
@@ -93,5 +93,5 @@ def _contrast(first: np.ndarray, second: np.ndarray, figure: Any, resampling: Re
 
 def hits_of(answers: Answers, cut: np.ndarray) -> np.ndarray:
     """Share of each profile's forms whose five decisions all fit, shape (profiles,)."""
-    scores = trait_scores(answers.y, answers.item_traits)[0]
-    return np.asarray(((scores >= cut) == answers.targets[:, None]).all(axis=2).mean(axis=1))
+    scores = trait_scores(answers.decided, answers.item_traits)[0]
+    return np.asarray(fits(scores, cut, answers.targets[:, None]).all(axis=2).mean(axis=1))

@@ -63,6 +63,7 @@ def questionnaire_figures(
         "mass": {
             "mean": float(answers.mass.mean()),
             "share_below_half": float((answers.mass < LEAST_MASS).mean()),
+            "share_without": float((answers.mass <= 0).mean()),
         },
         "agreement_share": shares.mean(axis=0).tolist() if len(shares) else None,
         "cut": primary,
@@ -82,7 +83,7 @@ def questionnaire_figures(
 
 def exact_match(answers: Answers, *, cut: np.ndarray) -> float:
     """Share of subject × form cells whose five decisions all fit."""
-    fit = answer_fidelity(answers.y, answers.item_traits, answers.targets, cut=cut)
+    fit = answer_fidelity(answers.decided, answers.item_traits, answers.targets, cut=cut)
     return float(fit.exact_match[0])
 
 
@@ -128,7 +129,7 @@ def _at_cut(
 ) -> dict[str, Any]:
     """Exact match at another cut."""
     drawn = answer_fidelity(
-        answers.y,
+        answers.decided,
         answers.item_traits,
         answers.targets,
         cut=cut,
@@ -168,19 +169,22 @@ def _proportion(
 
 
 def _match_counts(answers: Answers, cut: np.ndarray) -> np.ndarray:
-    scores = trait_scores(answers.y, answers.item_traits)[0]
+    scores = trait_scores(answers.decided, answers.item_traits)[0]
     subjects, forms = scores.shape[:2]
-    decisions = (scores >= cut).reshape(subjects * forms, len(TRAITS))
-    return hit_counts(decisions, np.repeat(np.arange(subjects), forms), answers.targets)
+    scores = scores.reshape(subjects * forms, len(TRAITS))
+    # Without a decision on each trait a cell fits no target.
+    whole = ~np.isnan(scores).any(axis=1)
+    blocks = np.repeat(np.arange(subjects), forms)
+    return hit_counts(scores[whole] >= cut, blocks[whole], answers.targets)
 
 
 def _fidelity(
     answers: Answers, draws: Draws, cut: np.ndarray, resampling: Resampling, *, unit: str
 ) -> dict[str, Any]:
     targets, traits = answers.targets, answers.item_traits
-    point = answer_fidelity(answers.y, traits, targets, cut=cut)
+    point = answer_fidelity(answers.decided, traits, targets, cut=cut)
     drawn = answer_fidelity(
-        answers.y,
+        answers.decided,
         traits,
         targets,
         cut=cut,

@@ -50,6 +50,7 @@ def answers_over_seeds(
         Draws, permutations and seed.
     """
     first, y = runs[0], np.stack([run.y for run in runs])
+    decided = np.stack([run.decided for run in runs])
     traits, targets = first.item_traits, first.targets
     draws = crossed_draws(
         items=first.items,
@@ -59,8 +60,10 @@ def answers_over_seeds(
         seed=resampling.seed,
     )
     weights = {"item_weights": draws.items, "form_weights": draws.forms}
-    point = fidelity_over_seeds(y, traits, targets, cut=cut)
-    drawn = fidelity_over_seeds(y, traits, targets, cut=cut, seed_weights=draws.seeds, **weights)
+    point = fidelity_over_seeds(decided, traits, targets, cut=cut)
+    drawn = fidelity_over_seeds(
+        decided, traits, targets, cut=cut, seed_weights=draws.seeds, **weights
+    )
     profiles = len(first.subjects)
     cells = len(runs) * profiles * len(first.forms)
 

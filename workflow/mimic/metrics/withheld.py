@@ -47,7 +47,7 @@ def withheld_answers(answers: Answers, draws: Draws, *, cut: np.ndarray) -> dict
             nothing = undefined(interval=CROSSED, n=0, reason="none of them was asked for")
             found[name] = nothing.as_dict() | {"profiles": 0, "hits": 0, "cells": 0}
             continue
-        given = (answers.y[own], answers.item_traits, answers.targets[own])
+        given = (answers.decided[own], answers.item_traits, answers.targets[own])
         point = float(answer_fidelity(*given, cut=cut).exact_match[0])
         drawn = answer_fidelity(*given, cut=cut, **weights).exact_match
         cells = profiles * len(answers.forms)

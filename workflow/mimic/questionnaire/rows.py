@@ -10,11 +10,10 @@ import numpy as np
 from mimic.forms.authored import Form
 from mimic.progress import say
 from mimic.questionnaire.instruments import Item
-from mimic.questionnaire.scores import likelihood_scores
+from mimic.questionnaire.scores import likelihood_scores, with_the_middle
 from mimic.questionnaire.subjects import Subject
 from mimic.respondents.tree import Question
 
-MIDDLE = 3.0
 OPTIONS = ("p1", "p2", "p3", "p4", "p5")
 
 
@@ -30,16 +29,11 @@ class Asked:
 
 
 def row_of(asked: Asked, probabilities: list[float]) -> dict[str, Any]:
-    """A row of the answers: probabilities of agreement 1 to 5, their mass, the item's score.
-
-    Where all probabilities are 0 the score is 3.
-    """
+    """A row of the answers: probabilities of agreement 1 to 5, their mass, the item's score."""
     keyed_plus = np.array([asked.item.keyed == "plus"])
-    scores = likelihood_scores(np.array([probabilities]), keyed_plus)
+    scores = with_the_middle(likelihood_scores(np.array([probabilities]), keyed_plus))
     if scores.mass[0] <= 0:
-        # As all low mass this is flagged by the mass; the middle speaks for neither side.
-        say(f"no mass on any option for the prompt {asked.question.name}; it counts as the middle")
-        scores = scores._replace(raw=np.array([MIDDLE]), y=np.array([MIDDLE]))
+        say(f"no mass on any option for the prompt {asked.question.name}: no decision")
     return {
         "subject": asked.subject.subject,
         "profile": str(asked.subject.profile),

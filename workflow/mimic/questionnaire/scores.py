@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 AGREEMENTS = np.arange(1.0, 6.0)
+MIDDLE = 3.0
 
 
 class Scores(NamedTuple):
@@ -47,3 +48,14 @@ def likelihood_scores(options: np.ndarray, keyed_plus: np.ndarray) -> Scores:
     without = np.full(mass.shape, math.nan)
     raw = np.divide(options @ AGREEMENTS, mass, out=without, where=mass > 0)
     return Scores(mass, raw, np.where(keyed_plus, raw, 6 - raw))
+
+
+def with_the_middle(scores: Scores) -> Scores:
+    """The scores with the middle, which speaks for neither side, where there is no mass.
+
+    So each answer has a number, and by its mass of 0 metrics know that it stands for none.
+    """
+    there = scores.mass > 0
+    return scores._replace(
+        raw=np.where(there, scores.raw, MIDDLE), y=np.where(there, scores.y, MIDDLE)
+    )

@@ -58,7 +58,8 @@ def trait_scores(
     Parameters
     ----------
     y
-        Item scores from 1 to 5, shape (profiles, forms, items).
+        Item scores from 1 to 5, NaN for no answer, which is left out, shape (profiles, forms,
+        items).
     item_traits
         Each item's trait, 0 to 4, shape (items,).
     item_weights
@@ -67,31 +68,46 @@ def trait_scores(
     Returns
     -------
     numpy.ndarray
-        T, shape (draws, profiles, forms, 5), rounded to nine decimals.
+        T, shape (draws, profiles, forms, 5), rounded to nine decimals; NaN for a trait without
+        answers.
     """
     weights = np.ones((1, y.shape[2])) if item_weights is None else item_weights
+    answered = ~np.isnan(y)
     columns = []
     for trait in range(5):
         own = item_traits == trait
-        mean = weights[:, own] / weights[:, own].sum(axis=1, keepdims=True)
-        columns.append(np.moveaxis(y[:, :, own] @ mean.T, -1, 0))
+        if answered[:, :, own].all():
+            mean = weights[:, own] / weights[:, own].sum(axis=1, keepdims=True)
+            column = y[:, :, own] @ mean.T
+        else:
+            total = np.nan_to_num(y[:, :, own]) @ weights[:, own].T
+            column = _shares(total, answered[:, :, own] @ weights[:, own].T)
+        columns.append(np.moveaxis(column, -1, 0))
     return np.round(np.stack(columns, axis=-1), _DECIMALS)
 
 
 def average_forms(scores: np.ndarray, *, form_weights: np.ndarray | None = None) -> np.ndarray:
-    """T averaged over forms, shape (draws, profiles, 5).
+    """T averaged over forms, shape (draws, profiles, 5); NaN where no form has one.
 
     Parameters
     ----------
     scores
-        T, shape (draws, profiles, forms, 5).
+        T, shape (draws, profiles, forms, 5); NaN, which is left out, for a trait without answers.
     form_weights
         Weights, not negative, shape (draws, forms); without them every form counts once.
     """
     weights = np.ones((len(scores), scores.shape[2])) if form_weights is None else form_weights
     mean = weights / weights.sum(axis=1, keepdims=True)
-    averaged: np.ndarray = np.einsum("dpft,df->dpt", scores, mean, optimize=True)
+    known = ~np.isnan(scores)
+    averaged: np.ndarray = np.einsum("dpft,df->dpt", np.nan_to_num(scores), mean, optimize=True)
+    if not known.all():
+        averaged = _shares(averaged, np.einsum("dpft,df->dpt", known, mean, optimize=True))
     return np.round(averaged, _DECIMALS)
+
+
+def _shares(totals: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """The one divided by the other; NaN by 0."""
+    return np.divide(totals, of, out=np.full(totals.shape, math.nan), where=of > 0)
 
 
 def auc(scores: np.ndarray, high: np.ndarray) -> np.ndarray:
@@ -102,7 +118,7 @@ def auc(scores: np.ndarray, high: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     scores
-        Shape (draws, outputs).
+        Shape (draws, outputs); NaN, for none, ties with every other.
     high
         Whether an output's target is high, boolean, shape (outputs,).
 
@@ -114,7 +130,7 @@ def auc(scores: np.ndarray, high: np.ndarray) -> np.ndarray:
     if high.all() or not high.any():
         return np.full(len(scores), math.nan)
     difference = scores[:, high][:, :, None] - scores[:, ~high][:, None, :]
-    return np.asarray((np.sign(difference).mean(axis=(1, 2)) + 1) / 2)
+    return np.asarray((np.nan_to_num(np.sign(difference)).mean(axis=(1, 2)) + 1) / 2)
 
 
 def answer_fidelity(
@@ -129,12 +145,13 @@ def answer_fidelity(
     """Fit of questionnaire answers: a decision is high where T ≥ `cut`.
 
     Exact match and accuracy are shares of profile × form cells; the AUC is that of T averaged
-    over forms, high against low profiles.
+    over forms, high against low profiles. A trait without answers has no decision, which never
+    fits.
 
     Parameters
     ----------
     y
-        Item scores from 1 to 5, shape (profiles, forms, items).
+        Item scores from 1 to 5, NaN for no answer, shape (profiles, forms, items).
     item_traits
         Each item's trait, 0 to 4, shape (items,).
     targets
@@ -156,18 +173,33 @@ def answer_fidelity(
         scores = trait_scores(y, item_traits, item_weights=item_weights[chosen])
         weights = form_weights[chosen]
         share = weights / weights.sum(axis=1, keepdims=True)
-        fits = (scores >= cut) == targets[:, None, :]
+        of_cells = fits(scores, cut, targets[:, None, :])
         averaged = average_forms(scores, form_weights=weights)
-        fits_averaged = (averaged >= cut) == targets
+        of_profiles = fits(averaged, cut, targets)
         parts.append(
             AnswerFidelity(
-                exact_match=(fits.all(axis=3).mean(axis=1) * share).sum(axis=1),
-                exact_match_averaged=fits_averaged.all(axis=2).mean(axis=1),
-                accuracy=(fits.mean(axis=1) * share[:, :, None]).sum(axis=1),
+                exact_match=(of_cells.all(axis=3).mean(axis=1) * share).sum(axis=1),
+                exact_match_averaged=of_profiles.all(axis=2).mean(axis=1),
+                accuracy=(of_cells.mean(axis=1) * share[:, :, None]).sum(axis=1),
                 auc=np.stack([auc(averaged[:, :, t], targets[:, t]) for t in range(5)], axis=1),
             )
         )
     return AnswerFidelity(*(np.concatenate(field) for field in zip(*parts, strict=True)))
+
+
+def fits(scores: np.ndarray, cut: float | np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Whether each decision, high where T ≥ `cut`, is that of the target; no decision never is.
+
+    Parameters
+    ----------
+    scores
+        T, NaN for no decision, shape (…, 5).
+    cut
+        One for all traits, or one for each, shape (5,).
+    targets
+        High (True) or low, of a shape that broadcasts with that of the scores.
+    """
+    return np.asarray(((scores >= cut) == targets) & ~np.isnan(scores))
 
 
 def text_fidelity(
