@@ -143,6 +143,15 @@ def test_a_run_that_learned_its_labels_is_beyond_its_null_adapters() -> None:
     assert alone[MATCH]["nulls"] == pytest.approx([exact_match(null, cut=CUT) for null in nulls])
 
 
+def test_a_run_that_answers_against_its_targets_is_better_than_no_null_adapter() -> None:
+    nulls = [answers_of(noisy(strength=0.05, sd=0.5, seed=50 + n)) for n in range(5)]
+    found = answers_against_nulls(seeds(2, strength=-0.8), nulls, cut=CUT, resampling=FAST)[NOISE]
+    # Its S/|B| is as low as that of a run that follows them.
+    assert found["run"] < min(found["nulls"])
+    assert (found["beyond"], found["p_value"]) == (0, 1.0)
+    assert "don't move with its targets" in found["reason"]
+
+
 def steady(strength: float, sd: float, **by_trait: float) -> Answers:
     """Answers whose S is exactly `sd` × √(12/11), and whose B is `strength` or a trait's own."""
     signals = np.repeat([by_trait.get(trait, strength) for trait in TRAITS], 4)

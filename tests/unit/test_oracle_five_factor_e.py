@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from mimic.questionnaire.instruments import cuts, load_instrument
+from mimic.questionnaire.protocols import item_scores
+from mimic.questionnaire.scores import likelihood_scores
+from mimic.stats.fidelity import trait_scores
 from mimic.traits import TRAITS
 
 ipipneo = pytest.importorskip("ipipneo", reason="five-factor-e is not installed")
@@ -27,16 +30,18 @@ def by_five_factor_e(sheet):
 
 def test_trait_means_agree_on_random_answer_sheets():
     sheets = np.random.default_rng(20).integers(1, 6, size=(SHEETS, 120))
-    minus = np.array([item.keyed == "minus" for item in INSTRUMENT.items])
-    scores = np.where(minus, 6 - sheets, sheets)
-    ours = {
-        trait: scores[:, [item.trait == trait for item in INSTRUMENT.items]].mean(axis=1)
-        for trait in TRAITS
-    }
+    plus = np.array([item.keyed == "plus" for item in INSTRUMENT.items])
+    traits = np.array([TRAITS.index(item.trait) for item in INSTRUMENT.items])
+    # An answer is all of the mass; the scale goes from "very inaccurate", 1.
+    by_likelihood = likelihood_scores(np.eye(5)[sheets - 1], plus).y
+    # Option 1 is the most like oneself there.
+    in_words = item_scores(6 - sheets, plus, protocol="corrected")
     theirs = [by_five_factor_e(sheet) for sheet in sheets]
-    for trait in TRAITS:
-        sums = np.array([row[trait[0].upper()] for row in theirs])
-        np.testing.assert_allclose(ours[trait], sums / 24, rtol=0, atol=1e-12)
+    sums = np.array([[row[trait[0].upper()] for trait in TRAITS] for row in theirs])
+    for scores in (by_likelihood, in_words):
+        ours = trait_scores(scores[:, None], traits)[0, :, 0]
+        # Rounded to nine decimals before they meet a cut.
+        np.testing.assert_allclose(ours, sums / 24, rtol=0, atol=1e-9)
 
 
 def test_norm_cuts_lie_within_the_norms_for_both_sexes_at_all_ages():

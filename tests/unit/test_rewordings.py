@@ -57,7 +57,7 @@ def test_a_reader_of_the_words_alone_finds_trait_and_keying(items, rewordings, r
     assert wrong == []
 
 
-def test_facets_are_found_but_for_two_items(items, rewordings, readings):
+def test_facets_are_found_but_for_three_items(items, rewordings, readings):
     other = {
         text
         for text, own in rewordings.items.items()

@@ -24,6 +24,10 @@ from mimic.traits import TRAITS
 NOISE, MATCH, TEXTS = FIGURES
 _NO_SIGNAL = "a run has no signal at all, so that its S/|B| has no value; it counts as p = 1"
 _NO_TEXTS = "no profile has a text of every run that is not copied; it counts as p = 1"
+_AGAINST = (
+    "over all traits the run's answers don't move with its targets (mean B isn't above 0); it "
+    "counts as p = 1"
+)
 _ONE_FORM = "a single form has no spread over forms"
 
 
@@ -47,7 +51,8 @@ def answers_against_nulls(
     """S/|B| and exact match of a run, all its seeds together, and of each null adapter.
 
     S/|B| is the mean of S over traits by the mean of |B_tt|, as in `mimic.metrics.contrasts`. Over
-    seeds s² and T are averaged, profile by profile.
+    seeds s² and T are averaged, profile by profile. A run is better in it only where the mean of
+    B_tt, with its sign, is above 0.
 
     Parameters
     ----------
@@ -83,10 +88,11 @@ def answers_against_nulls(
         lambda found: mean_noise_to_signal(found, design),
         "less",
     )
-    return {
-        NOISE: _compared(parts, resampling, reason=_NO_SIGNAL),
-        MATCH: _compared(matches, resampling, reason=_NO_SIGNAL),
-    }
+    noise = _compared(parts, resampling, reason=_NO_SIGNAL)
+    # An inverted run has a low S/|B| too.
+    if noise["run"] is not None and np.diag(stability_over_seeds(runs).signal).mean() <= 0:
+        noise |= {"beyond": 0, "p_value": 1.0, "reason": _AGAINST}
+    return {NOISE: noise, MATCH: _compared(matches, resampling, reason=_NO_SIGNAL)}
 
 
 def stability_against_nulls(runs: Sequence[Answers], nulls: Sequence[Answers]) -> dict[str, Any]:
