@@ -92,7 +92,9 @@ def test_a_run_and_its_base_in_one_study(files: dict[str, Path], tmp_path: Path)
     assert all(check["passed"] for check in study["checks"])
 
 
-def test_null_adapters_are_compared_and_no_results(files: dict[str, Path], tmp_path: Path) -> None:
+def test_null_adapters_are_compared_and_no_results(
+    files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "metrics"
     for method, null in (("base", None), ("sft", None), ("sft", 1)):
         run_step(files, out, method=method, null=null)
@@ -136,6 +138,7 @@ def test_null_adapters_are_compared_and_no_results(files: dict[str, Path], tmp_p
         "gates": [files["gates"]],
     }
     study_main(Job(name="study", settings=STUDY, inputs=inputs, out=out))
+    assert "check failed" not in capsys.readouterr().out
     study = json.loads((out / "study.json").read_text())
     assert [run["run"] for run in study["runs"]] == ["tiny-base", "tiny-sft"]
     # A null adapter that learned nothing would be no comparison.
@@ -148,6 +151,13 @@ def test_null_adapters_are_compared_and_no_results(files: dict[str, Path], tmp_p
     assert (compared["beyond"], compared["p_value"] <= 0.01) == (1, True)
     assert series["against_null"]["figures"]["text exact match"]["p_value"] == 1
     assert study["family"]["size"] == 3
+
+    # A check that fails is said in the terminal, too.
+    run = json.loads(inputs["runs"][1].read_text())
+    run["learning"]["checks"][0]["passed"] = False
+    inputs["runs"][1].write_text(json.dumps(run))
+    study_main(Job(name="study", settings=STUDY, inputs=inputs, out=out))
+    assert "check failed: tiny-sft, learning: " in capsys.readouterr().out
 
 
 def test_the_same_input_gives_the_same_bytes(files: dict[str, Path], tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from mimic.metrics.confounds import confound_figures
 from mimic.metrics.numbers import rounded
 from mimic.metrics.settings import MetricsSettings
 from mimic.metrics.sweeps import grids
+from mimic.progress import say
 from mimic.stats.multiple import FIGURES, METHODS, Comparison, adjust
 from mimic.stats.sensitivity import LEAST_MASS
 from mimic.step import Job, run_step
@@ -47,6 +48,9 @@ def main(job: Job) -> None:
             *(judge_check(other, name=f"judge {name}") for name, other in others.items()),
         ],
     }
+    for check in study["checks"]:
+        if check["passed"] is False:
+            say(f"check failed: {check['run']}, {check['check']}: {check['detail']}")
     write_json(job.out / "study.json", study)
     write_digests(job.out / "study.sha256", [job.out / "study.json"])
 

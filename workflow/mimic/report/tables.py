@@ -366,7 +366,7 @@ def _learning(table: Table, run: Run) -> Cell:
         return table.missing(
             "No learning check was made." if is_trained(run) else "The base is not trained."
         )
-    return _VERDICTS[status]._replace(details=tuple(changes(run)) if status == "failed" else ())
+    return _VERDICTS[status]._replace(details=tuple(changes(run)))
 
 
 def _mean_auc(table: Table, part: dict[str, Any]) -> Cell:

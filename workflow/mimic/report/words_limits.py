@@ -75,7 +75,7 @@ def limits(study: dict[str, Any], described: dict[str, Any]) -> list[str]:
         lines.append(f"The intervals of the texts leave out what can’t vary. {'; '.join(lone)}.")
     lines.append(
         f"The texts' figures are only as good as the judge, which learned from "
-        f"{study['judge']['trained_on']['essays']} essays; see its accuracy on essays below."
+        f"{study['judge']['trained_on']['essays']} essays; its accuracy on essays stands above."
     )
     tested = (
         "trained runs were tested against their base, and not against each other"
