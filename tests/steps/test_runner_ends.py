@@ -1,6 +1,5 @@
 """The runner when it is told to stop, is killed, or isn't alone."""
 
-import json
 import os
 import signal
 import subprocess
@@ -16,6 +15,7 @@ from runner_jobs import (
     Runner,
     entries,
     gone,
+    identity_in,
     killed,
     run,
     snakemake,
@@ -25,7 +25,7 @@ from runner_jobs import (
 )
 
 from mimic.files import read_json
-from mimic.provenance.store import Store, identity_of
+from mimic.provenance.store import Store
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -112,8 +112,7 @@ def test_a_starter_that_is_killed_while_the_runner_waits(
 ) -> None:
     made_up("from pathlib import Path\nPath('ran').touch()\n")
     command = runner("made_up", outputs=["results/x"])
-    spec = json.loads(command[command.index("--spec") + 1])
-    with Store(Path("store")).lock(identity_of(spec=spec, inputs={})):
+    with Store(Path("store")).lock(identity_in(command)):
         process = snakemake(command)
         assert process.stderr is not None
         assert "waiting: another job" in process.stderr.readline()

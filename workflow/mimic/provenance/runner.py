@@ -19,6 +19,7 @@ from mimic.provenance.call import Call, parse_call
 from mimic.provenance.lock import Lock
 from mimic.provenance.notes import Note, maker_of, read_note, write_notes
 from mimic.provenance.pack_table import read_log, read_row
+from mimic.provenance.placing import write_json_whole
 from mimic.provenance.process import Starters, run_in_group
 from mimic.provenance.records import (
     circumstances_part,
@@ -230,10 +231,13 @@ def _command(call: Call, job: Path) -> list[str]:
 
 
 def _count_attempt(path: Path) -> int:
-    """Count how often the work was begun, kills included."""
-    attempts = 1 + (read_json(path)["attempts"] if path.is_file() else 0)
-    write_json(path, {"attempts": attempts})
-    return int(attempts)
+    """Count how often the work was begun, kills included; anew where the count can't be read."""
+    try:
+        former = int(read_json(path)["attempts"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        former = 0
+    write_json_whole(path, {"attempts": former + 1})
+    return former + 1
 
 
 def _check_submitted(call: Call) -> None:
