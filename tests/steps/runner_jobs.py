@@ -49,6 +49,11 @@ def main(job):
 
 run_step(main)
 """
+QUICK_STEP = """\
+from mimic.step import run_step
+
+run_step(lambda job: (job.out / "x").write_text("x"))
+"""
 FORGETFUL_STEP = """\
 from mimic.step import run_step
 

@@ -13,6 +13,7 @@ from runner_jobs import (
     ANSWERING_STEP,
     FAILING_STEP,
     FORGETFUL_STEP,
+    QUICK_STEP,
     TALKATIVE_STEP,
     Runner,
     entries,
@@ -187,13 +188,6 @@ def test_a_disk_that_fills_while_the_runner_writes(
     # No step works on without a runner.
     assert gone(int(Path("pid").read_text()))
     assert entries() == []
-
-
-QUICK_STEP = """\
-from mimic.step import run_step
-
-run_step(lambda job: (job.out / "x").write_text("x"))
-"""
 
 
 def test_an_attempt_count_that_a_full_disk_left_empty(

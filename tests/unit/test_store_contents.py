@@ -238,6 +238,19 @@ def test_an_unreadable_record_is_listed(store: Store, made: dict[str, str]) -> N
     assert "its record can't be read" in by_name(store)[made["essays"]].what
 
 
+def test_an_entry_that_lost_its_manifest_is_listed_and_may_go(
+    store: Store, made: dict[str, str]
+) -> None:
+    (store.entry(made["metrics"]) / "manifest.json").unlink()
+    listed = by_name(store)[made["metrics"]]
+    assert listed.what == "not whole, it has no manifest.json: metrics"
+    assert listed.users == (ROOT.resolve(),)
+    shutil.rmtree(ROOT)
+    assert listed.path in {content.path for content in unneeded(contents(store), days=0)}
+    assert remove(store, listed)
+    assert not listed.path.exists()
+
+
 def test_the_command(
     store: Store,
     made: dict[str, str],

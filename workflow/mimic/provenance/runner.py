@@ -102,7 +102,8 @@ def _tell_waiting(call: Call, owner: dict[str, Any]) -> None:
 
 def _is_hit(call: Call, store: Store, identity: str) -> bool:
     """Whether the store has the job's outputs, whole."""
-    if not store.has(identity):
+    # Not `has`: what lost its manifest would be in the way of what is made anew.
+    if not store.has_folder(identity):
         return False
     wrong = store.misfits(identity)
     if wrong:

@@ -7,7 +7,7 @@ Beside the entries lie
 
 - ``work/``: a folder and a lock for each identity that is being made, or was left unfinished;
 - ``answers/``, which is not read-only: what respondents answered, so that no job asks it again;
-- ``refused/``: entries whose bytes didn't fit their manifests any more;
+- ``refused/``: entries whose bytes didn't fit their manifests any more, or that had lost these;
 - ``studies/``: which studies use which entries.
 """
 
@@ -69,12 +69,24 @@ class Store:
         """Whether the store holds finished results of this identity."""
         return (self.entry(identity) / MANIFEST).is_file()
 
-    def entries(self) -> Iterator[str]:
-        """The identities that the store holds finished results of, sorted."""
+    def has_folder(self, identity: str) -> bool:
+        """Whether the store has an entry of this identity, whole or not."""
+        return self.entry(identity).is_dir()
+
+    def entries(self, *, whole: bool = True) -> Iterator[str]:
+        """The identities that the store holds finished results of, sorted.
+
+        Parameters
+        ----------
+        whole
+            False also gives those of folders that lost their manifest, of which nothing is linked.
+        """
         if not self.root.is_dir():
             return
         for path in sorted(self.root.iterdir()):
-            if len(path.name) == IDENTITY_DIGITS and self.has(path.name):
+            if len(path.name) == IDENTITY_DIGITS and (
+                self.has(path.name) or (not whole and path.is_dir())
+            ):
                 yield path.name
 
     @property

@@ -99,7 +99,7 @@ def _explain(call: Call, store: Store, known: _Known) -> Explained:
         inputs = {name: [d for d in digests if d is not None] for name, digests in found.items()}
         identity = identity_of(spec=call.spec, inputs=inputs)
         fate = Fate.RUNS
-        if store.has(identity):
+        if store.has_folder(identity):
             wrong = _wrong_entry(store, identity)
             if wrong:
                 reasons.append(Reason("store", str(store.entry(identity)), f"is refused: {wrong}"))
