@@ -122,6 +122,37 @@ def test_a_starter_that_is_killed_while_the_runner_waits(
     assert not Path("ran").exists()
 
 
+# Ends its snakemake, and itself before anybody can have seen that.
+LAST_ACT_STEP = """\
+import signal
+import psutil
+from mimic.step import run_step
+
+def main(job):
+    (job.out / "x").write_text("x")
+    # Which might come just before the end.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    (starter,) = [p for p in psutil.Process().parents() if "snakemake" in p.cmdline()[:3]]
+    starter.kill()
+
+run_step(main)
+"""
+
+
+def test_a_starter_that_is_killed_when_the_step_has_ended(
+    runner: Runner, made_up: Callable[..., None]
+) -> None:
+    made_up(LAST_ACT_STEP)
+    process = snakemake(runner("made_up", outputs=["results/x"]))
+    _, errors = process.communicate(timeout=30)
+    assert "failed: the snakemake that started this job is gone" in errors
+    # What was made is kept; the results may be another snakemake's by now.
+    (entry,) = entries()
+    assert (entry / "x").read_text() == "x"
+    assert not Path("results/x").exists()
+    assert not Path("results/.identities").exists()
+
+
 # Told to stop within the moment in which its step starts.
 TOLD_EARLY = """\
 import os, signal, subprocess, sys

@@ -73,13 +73,21 @@ def _run(call: Call, store: Store, works_for: Starters) -> int:
                 return status
         if call.store_only:
             return 0
+        # A snakemake that is gone may have been started again, and its results are that one's now.
+        works_for.check()
         store.link(identity, call.outputs)
         # Under the lock, so that nobody removes what has just been linked.
         store.register(call.root, identity)
+        _note(call, store, identity, hit=hit)
     if hit:
         packed = read_log(call.pack, call.run) if call.pack else ""
         _write_log(call, f"{packed}hit: {store.entry(identity)}\n")
         call.tell(f"was made before, linked from the store ({identity[:12]})")
+    return 0
+
+
+def _note(call: Call, store: Store, identity: str, *, hit: bool) -> None:
+    """Note which entry the outputs are linked to."""
     record = read_record(store.entry(identity) / RECORD)
     note = Note(
         identity=identity,
@@ -92,7 +100,6 @@ def _run(call: Call, store: Store, works_for: Starters) -> int:
         inputs={name: [p.as_posix() for p in paths] for name, paths in call.inputs.items()},
     )
     write_notes(call.root, call.outputs, note)
-    return 0
 
 
 def _tell_waiting(call: Call, owner: dict[str, Any]) -> None:
