@@ -12,7 +12,6 @@ import psutil
 import pytest
 from runner_jobs import (
     LONG_STEP,
-    QUICK_STEP,
     Runner,
     entries,
     gone,
@@ -346,38 +345,3 @@ def test_what_is_unfinished_is_given_to_the_next_attempt(
     (entry,) = entries()
     assert read_json(entry / "record.json")["circumstances"]["attempts"] == 2
     assert list(Path("store/work").iterdir()) == []
-
-
-def test_an_entry_whose_bytes_do_not_fit_is_refused(
-    runner: Runner, made_up: Callable[..., None]
-) -> None:
-    made_up(QUICK_STEP)
-    command = runner("made_up", outputs=["results/x"])
-    assert run(command).returncode == 0
-    (entry,) = entries()
-    (entry / "x").chmod(0o644)
-    (entry / "x").write_text("tampered")
-    again = run(command)
-    assert again.returncode == 0
-    assert f"the store's entry {entry.name} is refused" in again.stderr
-    assert "x has other bytes than its manifest says" in again.stderr
-    assert Path("results/x").read_text() == "x"
-    (refused,) = Path("store/refused").iterdir()
-    assert (refused / "x").read_text() == "tampered"
-
-
-def test_an_entry_that_lost_its_manifest_is_set_aside_and_made_again(
-    runner: Runner, made_up: Callable[..., None]
-) -> None:
-    made_up(QUICK_STEP)
-    command = runner("made_up", outputs=["results/x"])
-    assert run(command).returncode == 0
-    (entry,) = entries()
-    (entry / "manifest.json").unlink()
-    again = run(command)
-    assert again.returncode == 0, again.stderr
-    assert f"the store's entry {entry.name} is refused" in again.stderr
-    assert "manifest.json" in again.stderr
-    assert (entry / "manifest.json").is_file()
-    (refused,) = Path("store/refused").iterdir()
-    assert (refused / "x").read_text() == "x"

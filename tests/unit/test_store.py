@@ -128,6 +128,7 @@ def edit(path: Path, text: str) -> None:
         ("more.csv", "more.csv is none of its files"),
         ("manifest.json", "has other bytes than its manifest says"),
         ("record.json", "not valid JSON"),
+        ("manifest.json, removed", "manifest.json is missing"),
     ],
 )
 def test_an_entry_that_was_changed_misfits(store: Store, name: str, words: str) -> None:
@@ -137,6 +138,8 @@ def test_an_entry_that_was_changed_misfits(store: Store, name: str, words: str) 
         changed = read_json(entry / name)
         changed["a.csv"]["sha256"] = "0" * 64
         edit(entry / name, json.dumps(changed))
+    elif name == "manifest.json, removed":
+        (entry / "manifest.json").unlink()
     elif name == "more.csv":
         (entry / name).write_text("x")
     else:
@@ -171,6 +174,22 @@ def test_a_missing_file_misfits_and_what_misfits_is_set_aside(store: Store) -> N
     assert list(store.entries()) == []
     seal(store, {"a.csv": "1\n", "b.csv": "2\n"})
     assert list(store.entries()) == [NAME]
+
+
+@pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO, errno.EACCES, errno.EMFILE])
+@pytest.mark.parametrize("fails", ["digest", "list"])
+def test_what_cannot_be_read_now_is_no_misfit(
+    store: Store, monkeypatch: pytest.MonkeyPatch, number: int, fails: str
+) -> None:
+    seal(store, {"a.csv": "1\n"})
+
+    def fail(*_: Any) -> Any:
+        raise OSError(number, os.strerror(number))
+
+    if fails == "list":
+        monkeypatch.setattr(os, "scandir", fail)
+    with pytest.raises(OSError, match=os.strerror(number)):
+        store.misfits(NAME, digest=fail if fails == "digest" else sha256_file)
 
 
 def test_what_several_people_share_is_writable_for_the_group(store: Store) -> None:

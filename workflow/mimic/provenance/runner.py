@@ -30,6 +30,7 @@ from mimic.provenance.records import (
     read_record,
     utc,
 )
+from mimic.provenance.refusal import refusal
 from mimic.provenance.scratch import scratch_folder
 from mimic.provenance.store import RECORD, Store, identity_of, the_store
 from mimic.provenance.submission import check_drift, check_spec, submitted
@@ -112,7 +113,7 @@ def _is_hit(call: Call, store: Store, identity: str) -> bool:
     # Not `has`: what lost its manifest would be in the way of what is made anew.
     if not store.has_folder(identity):
         return False
-    wrong = store.misfits(identity)
+    wrong = refusal(store, identity)
     if wrong:
         place = store.set_aside(identity)
         call.tell(

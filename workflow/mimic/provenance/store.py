@@ -190,15 +190,26 @@ class Store:
             Of the entry.
         digest
             Gives the sha256 of a file.
+
+        Raises
+        ------
+        OSError
+            If something of it can't be read for another reason than that it is missing: a file
+            server that doesn't answer says nothing about the bytes.
         """
         entry = self.entry(identity)
         try:
-            manifest = read_json(entry / MANIFEST)
+            # First: a file server's client that is asked for the list forgets what it knew.
+            found = _contents(entry, digest=digest, without={RECORD, MANIFEST})
+            manifest = dict(read_json(entry / MANIFEST))
             record = read_json(entry / RECORD)
             recorded = dict(record["identity"]["outputs"])
             edited = [name for name in PARTS if _digest(record[name]) != record["sha256"][name]]
-            found = _contents(entry, digest=digest, without={RECORD, MANIFEST})
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            named = {name: contents["sha256"] for name, contents in manifest.items()}
+            own = digest(entry / MANIFEST)
+        except FileNotFoundError as error:
+            return [f"{error.filename} is missing"]
+        except (IsADirectoryError, ValueError, KeyError, TypeError) as error:
             return [f"{entry}: {error}"]
         wrong = [f"the {name} part of {RECORD} was edited" for name in edited]
         for name in sorted({*manifest, *found}):
@@ -208,9 +219,7 @@ class Store:
                 wrong.append(f"{name} is none of its files")
             elif found[name] != manifest[name]:
                 wrong.append(f"{name} has other bytes than its manifest says")
-        if recorded.pop(MANIFEST, None) != digest(entry / MANIFEST) or recorded != {
-            name: contents["sha256"] for name, contents in manifest.items()
-        }:
+        if recorded.pop(MANIFEST, None) != own or recorded != named:
             wrong.append(f"{MANIFEST} and {RECORD} don't fit each other")
         return wrong
 
@@ -268,12 +277,25 @@ def _contents(
     without: Collection[str] = (),
 ) -> dict[str, dict[str, Any]]:
     """sha256 and size of each file below a folder, by its name there."""
-    paths = {p.relative_to(folder).as_posix(): p for p in sorted(folder.rglob("*")) if p.is_file()}
+    paths = {path.relative_to(folder).as_posix(): path for path in _files_below(folder)}
     return {
         name: {"sha256": digest(path), "bytes": path.stat().st_size}
-        for name, path in paths.items()
+        for name, path in sorted(paths.items())
         if name not in without
     }
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """The files below a folder; unlike `Path.rglob`, raises OSError where one can't look."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for place, _, names in os.walk(folder, onerror=fail):
+        for name in names:
+            path = Path(place, name)
+            if stat.S_ISREG(path.stat().st_mode):
+                yield path
 
 
 def _digest(value: Any) -> str:
