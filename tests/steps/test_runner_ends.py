@@ -168,6 +168,7 @@ works_for = process.Starters.of_this_process()
 process.subprocess.Popen = Popen
 command = [sys.executable, "-c", "import time; time.sleep(120)"]
 options = {"threads": 1, "log": Path("log"), "tell": print, "works_for": works_for}
+options["is_lost"] = lambda: False
 sys.exit(process.run_in_group(command, **options))
 """
 
@@ -328,6 +329,54 @@ def test_who_lost_its_lock_keeps_nothing_and_leaves_the_other_ones_job(
     assert read_json(lock)["token"] == "another"
     (job,) = Path("store/work").glob("*/job.json")
     assert read_json(job)["name"] == "test made_up"
+
+
+# Does so too, and would go on for long; what it saves would be in the other one's way.
+LOST_STEP = """\
+import json, os, signal, sys, time
+from pathlib import Path
+from mimic.progress import say
+from mimic.step import run_step
+
+def save(number, frame):
+    Path("saved").touch()
+    sys.exit(75)
+
+def main(job):
+    signal.signal(signal.SIGTERM, save)
+    say(f"processes {os.getpid()}")
+    (lock,) = Path("store/work").glob("*.lock")
+    lock.write_text(json.dumps({"host": "elsewhere", "token": "another"}))
+    time.sleep(120)
+
+run_step(main)
+"""
+QUICK_BEATS = """\
+import sys
+from mimic.provenance import lock, runner
+
+lock.BEAT_S = 0.2
+sys.exit(runner.main(sys.argv[1:]))
+"""
+
+
+def test_a_step_whose_lock_is_lost_is_killed_at_once(
+    runner: Runner, made_up: Callable[..., None]
+) -> None:
+    made_up(LOST_STEP)
+    python, _, _, *options = runner("made_up", outputs=["results/x"])
+    process = subprocess.Popen(
+        [python, "-c", QUICK_BEATS, *options], stderr=subprocess.PIPE, text=True
+    )
+    pids = step_processes(process)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "another process took its work over; nothing of it is kept" in errors
+    assert "memory" not in errors
+    assert gone(*pids)
+    assert not Path("saved").exists()
+    (lock,) = Path("store/work").glob("*.lock")
+    assert read_json(lock)["token"] == "another"
 
 
 def test_what_is_unfinished_is_given_to_the_next_attempt(

@@ -196,6 +196,23 @@ def test_who_lost_the_lock_does_not_show_that_the_other_one_lives(
         assert is_abandoned(path)
 
 
+def test_the_heartbeat_sees_that_the_lock_is_lost(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock_module, "BEAT_S", 0.05)
+    with hold(path) as lock:
+        for half_written in ("", '{"host": "elsew'):
+            write(path, half_written)
+            time.sleep(0.2)
+            assert not lock.is_lost()
+        write(path, me(token="another", host="elsewhere"))
+        end = time.monotonic() + 10
+        while not lock.is_lost() and time.monotonic() < end:
+            time.sleep(0.05)
+        with pytest.raises(LostLock):
+            lock.check()
+
+
 def test_a_lock_is_released_by_an_error(path: Path) -> None:
     with pytest.raises(RuntimeError, match="within"), hold(path):
         raise RuntimeError("within")

@@ -10,6 +10,7 @@ import pytest
 
 from mimic.files import read_json, sha256_file
 from mimic.provenance import store as store_module
+from mimic.provenance.lock import Lock, LostLock
 from mimic.provenance.records import make_record
 from mimic.provenance.store import Store, identity_of
 
@@ -27,12 +28,12 @@ def record_of(outputs: dict[str, str]) -> dict[str, Any]:
 
 
 def seal(store: Store, files: dict[str, str], identity: str = NAME) -> Path:
-    with store.fresh_out(identity) as out:
+    with store.lock(identity) as lock, store.fresh_out(identity) as out:
         for name, text in files.items():
             path = out / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-        store.seal(identity, out, record=record_of)
+        store.seal(identity, out, lock=lock, record=record_of)
     return store.entry(identity)
 
 
@@ -113,6 +114,36 @@ def test_the_faster_of_two_equal_jobs_wins(store: Store) -> None:
     seal(store, {"a.csv": "1\n"})
     assert (entry / "a.csv").stat().st_ino == before
     assert not store.work(NAME).exists()
+
+
+def take_over(store: Store) -> None:
+    """Write the lock of another process in place of one's own."""
+    store.lock_file(NAME).write_text(json.dumps({"host": "elsewhere", "token": "another"}))
+
+
+def test_a_lock_that_is_lost_while_it_is_sealed(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "_sync", lambda _path: take_over(store))
+    with pytest.raises(LostLock, match="nothing of it is kept"):
+        seal(store, {"a.csv": "1\n"})
+    assert not store.has_folder(NAME)
+    assert store.work(NAME).exists()
+
+
+def test_a_lock_that_is_lost_when_the_entry_is_there_leaves_the_other_ones_work(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = Lock.check
+
+    def check(lock: Lock) -> None:
+        known(lock)
+        take_over(store)
+
+    monkeypatch.setattr(Lock, "check", check)
+    seal(store, {"a.csv": "1\n"})
+    assert store.has(NAME)
+    assert store.work(NAME).exists()
 
 
 def edit(path: Path, text: str) -> None:

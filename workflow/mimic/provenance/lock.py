@@ -48,15 +48,31 @@ class Lock:
 
     def __init__(self, path: Path, token: str) -> None:
         self.path, self.token = path, token
+        self._lost = threading.Event()
 
     def is_own(self) -> bool:
         """Whether the lock is still this process's."""
         owner = read_owner(self.path)
         return owner is not None and owner.get("token") == self.token
 
+    def is_lost(self) -> bool:
+        """Whether the lock was seen to be another process's; looks at no file."""
+        return self._lost.is_set()
+
+    def beat(self) -> None:
+        """Show that its owner lives, or see that it is another process's."""
+        owner = read_owner(self.path)
+        if owner is None:
+            return
+        if owner.get("token") == self.token:
+            os.utime(self.path)
+        else:
+            # To touch it would make it look alive when that one is gone.
+            self._lost.set()
+
     def check(self) -> None:
         """Raise `LostLock` if the lock is another process's now."""
-        if not self.is_own():
+        if self.is_lost() or not self.is_own():
             raise LostLock(
                 f"{self.path.name}: this host didn't show for {ABANDONED_S:.0f} s, and another "
                 "process took its work over; nothing of it is kept"
@@ -170,11 +186,9 @@ def _held(lock: Lock) -> Iterator[None]:
 
 
 def _beat(lock: Lock, ended: threading.Event) -> None:
-    while not ended.wait(BEAT_S):
+    while not lock.is_lost() and not ended.wait(BEAT_S):
         try:
-            # A lock that is another's would look alive when that one is gone.
-            if lock.is_own():
-                os.utime(lock.path)
+            lock.beat()
         except OSError:
             # The file system doesn't answer: `Lock.check` tells before sealing.
             continue

@@ -188,11 +188,15 @@ def _work(call: Call, store: Store, identity: str, lock: Lock, works_for: Starte
                     log=call.log,
                     tell=call.tell,
                     works_for=works_for,
+                    is_lost=lock.is_lost,
                     variables=variables,
                 )
         finally:
             if lock.is_own():
                 (work / "job.json").unlink(missing_ok=True)
+        if lock.is_lost():
+            # Says why the step was killed.
+            lock.check()
         if status != 0:
             _tell_and_log(call, f"failed with exit status {status}", f"; its log is {call.log}")
             return status
@@ -219,7 +223,7 @@ def _work(call: Call, store: Store, identity: str, lock: Lock, works_for: Starte
             return make_record(identity=identity, circumstances=circumstances)
 
         lock.check()
-        store.seal(identity, out, record=record)
+        store.seal(identity, out, lock=lock, record=record)
         call.tell(f"done in {(ended - started).total_seconds():.0f} s")
     return 0
 

@@ -143,7 +143,12 @@ class Store:
             shutil.rmtree(out, ignore_errors=True)
 
     def seal(
-        self, identity: str, out: Path, *, record: Callable[[dict[str, str]], dict[str, Any]]
+        self,
+        identity: str,
+        out: Path,
+        *,
+        lock: Lock,
+        record: Callable[[dict[str, str]], dict[str, Any]],
     ) -> None:
         """Turn an attempt's folder into an entry: manifest and record, read-only, one rename.
 
@@ -153,6 +158,8 @@ class Store:
             Of the job.
         out
             The folder with its outputs.
+        lock
+            Of the identity.
         record
             Makes the record from the sha256 of each output.
 
@@ -160,6 +167,8 @@ class Store:
         ------
         OSError
             If the disk is full; there is no entry then.
+        LostLock
+            If the lock was taken over meanwhile; there is none either.
         """
         contents = _contents(out)
         write_json(out / MANIFEST, contents)
@@ -173,13 +182,17 @@ class Store:
                 path.chmod(stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH)
             else:
                 path.chmod(rights)
+        # Hashing and writing to the disk may have taken minutes.
+        lock.check()
         try:
             out.rename(self.entry(identity))
         except OSError as error:
             # A lock that was taken over: another process was faster, its entry is as good.
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or not self.has(identity):
                 raise
-        shutil.rmtree(self.work(identity), ignore_errors=True)
+        if lock.is_own():
+            # Another process would work in it now.
+            shutil.rmtree(self.work(identity), ignore_errors=True)
 
     def misfits(self, identity: str, *, digest: Callable[[Path], str] = sha256_file) -> list[str]:
         """What of an entry doesn't fit its manifest or its record; nothing if all is well.
