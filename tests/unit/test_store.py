@@ -116,6 +116,22 @@ def test_the_faster_of_two_equal_jobs_wins(store: Store) -> None:
     assert not store.work(NAME).exists()
 
 
+def test_an_entry_that_this_host_remembers_to_be_missing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not store.has_folder(NAME)
+    entry = seal(store, {"a.csv": "1\n"})
+    known = Path.stat
+
+    def remembered(path: Path, **options: Any) -> os.stat_result:
+        if path == entry:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(path))
+        return known(path, **options)
+
+    monkeypatch.setattr(Path, "stat", remembered)
+    assert store.has_folder(NAME)
+
+
 def take_over(store: Store) -> None:
     """Write the lock of another process in place of one's own."""
     store.lock_file(NAME).write_text(json.dumps({"host": "elsewhere", "token": "another"}))

@@ -70,8 +70,19 @@ class Store:
         return (self.entry(identity) / MANIFEST).is_file()
 
     def has_folder(self, identity: str) -> bool:
-        """Whether the store has an entry of this identity, whole or not."""
-        return self.entry(identity).is_dir()
+        """Whether the store has an entry of this identity, whole or not.
+
+        Raises
+        ------
+        OSError
+            If one can't look.
+        """
+        try:
+            return stat.S_ISDIR(self.entry(identity).stat().st_mode)
+        except FileNotFoundError:
+            # Over NFS a host remembers for a while that there was none, as when it looked before it
+            # waited for the one that made it. The list of the folder is asked of the server.
+            return self.root.is_dir() and identity in os.listdir(self.root)
 
     def entries(self, *, whole: bool = True) -> Iterator[str]:
         """The identities that the store holds finished results of, sorted.
