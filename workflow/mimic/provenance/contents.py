@@ -178,7 +178,7 @@ def _entry(
         what = " ".join(filter(None, (part["rule"], part["run"])))
         made = datetime.fromisoformat(ended).timestamp()
         answers = list(record["circumstances"].get("answers", ()))
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         what, made = f"its record can't be read ({error})", folder.stat().st_mtime
     if not store.has(identity):
         what = f"not whole, it has no {MANIFEST}: {what}"

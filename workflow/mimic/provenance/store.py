@@ -252,6 +252,8 @@ class Store:
         make_shared_folder(self.root / "refused")
         place = self.root / "refused" / f"{identity}-{time.time_ns()}"
         self.entry(identity).rename(place)
+        # Its age is that of the refusal: `mimic store` removes what is refused by it.
+        os.utime(place)
         return place
 
     def link(self, identity: str, outputs: Iterable[Path]) -> None:
