@@ -27,6 +27,7 @@ from typing import Any
 
 from mimic.files import canonical_json, make_shared_folder, read_json, sha256_file, write_json
 from mimic.provenance.lock import Lock, hold, hold_if_free
+from mimic.provenance.placing import place
 from mimic.provenance.uses import register_study, register_use
 
 MANIFEST = "manifest.json"
@@ -250,11 +251,11 @@ class Store:
     def set_aside(self, identity: str) -> Path:
         """Move an entry to where nothing is linked from; returns its new place."""
         make_shared_folder(self.root / "refused")
-        place = self.root / "refused" / f"{identity}-{time.time_ns()}"
-        self.entry(identity).rename(place)
+        aside = self.root / "refused" / f"{identity}-{time.time_ns()}"
+        self.entry(identity).rename(aside)
         # Its age is that of the refusal: `mimic store` removes what is refused by it.
-        os.utime(place)
-        return place
+        os.utime(aside)
+        return aside
 
     def link(self, identity: str, outputs: Iterable[Path]) -> None:
         """Put an entry's files into place, each by one rename.
@@ -281,10 +282,10 @@ class Store:
                 if path.is_file() and path not in keep:
                     path.unlink()
             for name in names:
-                _place(entry / name, folder / name)
+                place(entry / name, folder / name)
         for path in outputs:
             if path.parent not in folders:
-                _place(entry / path.name, path)
+                place(entry / path.name, path)
 
     def register(self, root: Path, identity: str) -> None:
         """Note that the study with its results in `root` uses an entry, and when it did last."""
@@ -317,9 +318,9 @@ def _files_below(folder: Path) -> Iterator[Path]:
     def fail(error: OSError) -> None:
         raise error
 
-    for place, _, names in os.walk(folder, onerror=fail):
+    for below, _, names in os.walk(folder, onerror=fail):
         for name in names:
-            path = Path(place, name)
+            path = Path(below, name)
             if stat.S_ISREG(path.stat().st_mode):
                 yield path
 
@@ -331,21 +332,3 @@ def _digest(value: Any) -> str:
 def _sync(path: Path) -> None:
     with path.open("rb") as handle:
         os.fsync(handle.fileno())
-
-
-def _place(source: Path, target: Path) -> None:
-    """Hard-link (or, across file systems and for other people's files, copy) by one rename."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    try:
-        if source.stat().st_uid != os.getuid():
-            raise PermissionError(errno.EPERM, "not one's own")
-        os.link(source, temporary)
-    except OSError as error:
-        if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EACCES):
-            raise
-        shutil.copyfile(source, temporary)
-    # Two links to one file: rename would do nothing and leave the temporary name behind.
-    target.unlink(missing_ok=True)
-    temporary.rename(target)
