@@ -25,6 +25,7 @@ from made_up_study import (
 from tampering import edit_record, replace
 
 from mimic.files import read_json, write_json
+from mimic.provenance import audit as audit_module
 from mimic.provenance.audit import Audit, Misfit
 from mimic.provenance.notes import note_file
 from mimic.provenance.records import utc
@@ -258,7 +259,7 @@ def test_an_entry_that_cannot_be_read_now(
     def fail(*_: Any, **__: Any) -> list[str]:
         raise OSError(errno.ESTALE, "Stale file handle")
 
-    monkeypatch.setattr(Store, "misfits", fail)
+    monkeypatch.setattr(audit_module, "misfits", fail)
     with pytest.raises(Misfit, match=r"can't be read \(Stale file handle\)"):
         audit(store)
 

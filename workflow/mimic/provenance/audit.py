@@ -24,6 +24,7 @@ from mimic.provenance.records import (
     seeds_in,
     utc,
 )
+from mimic.provenance.refusal import misfits
 from mimic.provenance.store import MANIFEST, RECORD, Store
 
 # Machines that share a store needn't have one clock.
@@ -166,7 +167,7 @@ class Audit:
         if note.identity not in self._entries:
             entry = self.store.entry(note.identity)
             try:
-                wrong = self.store.misfits(note.identity, digest=self._sha256)
+                wrong = misfits(self.store, note.identity, digest=self._sha256)
             except OSError as error:
                 raise Misfit(f"{path}: {entry}: can't be read ({error.strerror})") from None
             if wrong:

@@ -32,7 +32,6 @@ from mimic.provenance.uses import register_study, register_use
 
 MANIFEST = "manifest.json"
 RECORD = "record.json"
-PARTS = ("identity", "circumstances")
 VARIABLE = "MIMIC_STORE"
 IDENTITY_DIGITS = 40
 
@@ -182,7 +181,7 @@ class Store:
         LostLock
             If the lock was taken over meanwhile; there is none either.
         """
-        contents = _contents(out)
+        contents = contents_of(out)
         write_json(out / MANIFEST, contents)
         digests = {name: str(entry["sha256"]) for name, entry in contents.items()}
         digests[MANIFEST] = sha256_file(out / MANIFEST)
@@ -205,48 +204,6 @@ class Store:
         if lock.is_own():
             # Another process would work in it now.
             shutil.rmtree(self.work(identity), ignore_errors=True)
-
-    def misfits(self, identity: str, *, digest: Callable[[Path], str] = sha256_file) -> list[str]:
-        """What of an entry doesn't fit its manifest or its record; nothing if all is well.
-
-        Parameters
-        ----------
-        identity
-            Of the entry.
-        digest
-            Gives the sha256 of a file.
-
-        Raises
-        ------
-        OSError
-            If something of it can't be read for another reason than that it is missing: a file
-            server that doesn't answer says nothing about the bytes.
-        """
-        entry = self.entry(identity)
-        try:
-            # First: a file server's client that is asked for the list forgets what it knew.
-            found = _contents(entry, digest=digest, without={RECORD, MANIFEST})
-            manifest = dict(read_json(entry / MANIFEST))
-            record = read_json(entry / RECORD)
-            recorded = dict(record["identity"]["outputs"])
-            edited = [name for name in PARTS if _digest(record[name]) != record["sha256"][name]]
-            named = {name: contents["sha256"] for name, contents in manifest.items()}
-            own = digest(entry / MANIFEST)
-        except FileNotFoundError as error:
-            return [f"{error.filename} is missing"]
-        except (IsADirectoryError, ValueError, KeyError, TypeError) as error:
-            return [f"{entry}: {error}"]
-        wrong = [f"the {name} part of {RECORD} was edited" for name in edited]
-        for name in sorted({*manifest, *found}):
-            if name not in found:
-                wrong.append(f"{name} is missing")
-            elif name not in manifest:
-                wrong.append(f"{name} is none of its files")
-            elif found[name] != manifest[name]:
-                wrong.append(f"{name} has other bytes than its manifest says")
-        if recorded.pop(MANIFEST, None) != own or recorded != named:
-            wrong.append(f"{MANIFEST} and {RECORD} don't fit each other")
-        return wrong
 
     def set_aside(self, identity: str) -> Path:
         """Move an entry to where nothing is linked from; returns its new place."""
@@ -297,7 +254,7 @@ class Store:
             register_study(self.root / "studies", root, identities)
 
 
-def _contents(
+def contents_of(
     folder: Path,
     *,
     digest: Callable[[Path], str] = sha256_file,
@@ -323,10 +280,6 @@ def _files_below(folder: Path) -> Iterator[Path]:
             path = Path(below, name)
             if stat.S_ISREG(path.stat().st_mode):
                 yield path
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
 def _sync(path: Path) -> None:
