@@ -202,7 +202,7 @@ class Store:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or not self.has(identity):
                 raise
         if lock.is_own():
-            # Another process would work in it now.
+            # Else another process works in it now.
             shutil.rmtree(self.work(identity), ignore_errors=True)
 
     def set_aside(self, identity: str) -> Path:
