@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 
 from mimic.files import canonical_json
+from mimic.provenance.store import identity_of
 
 # Says which processes it consists of, then works for a long time.
 LONG_STEP = """\
@@ -47,6 +48,11 @@ def main(job):
     time.sleep(120)
 
 run_step(main)
+"""
+QUICK_STEP = """\
+from mimic.step import run_step
+
+run_step(lambda job: (job.out / "x").write_text("x"))
 """
 FORGETFUL_STEP = """\
 from mimic.step import run_step
@@ -116,6 +122,11 @@ def killed(process: subprocess.Popen[str]) -> str:
     process.kill()
     _, errors = process.communicate(timeout=30)
     return errors
+
+
+def identity_in(command: list[str]) -> str:
+    """The identity of a job without inputs, by its command line."""
+    return identity_of(spec=json.loads(command[command.index("--spec") + 1]), inputs={})
 
 
 def entries() -> list[Path]:

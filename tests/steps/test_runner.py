@@ -13,10 +13,12 @@ from runner_jobs import (
     ANSWERING_STEP,
     FAILING_STEP,
     FORGETFUL_STEP,
+    QUICK_STEP,
     TALKATIVE_STEP,
     Runner,
     entries,
     gone,
+    identity_in,
     run,
     work,
 )
@@ -24,6 +26,7 @@ from runner_jobs import (
 from mimic.files import canonical_json, read_json
 from mimic.provenance.records import recomputed_identity, spec_of
 from mimic.provenance.specs import spec
+from mimic.provenance.store import Store
 
 
 def test_the_second_time_is_a_hit_with_the_same_bytes(runner: Runner, project: Path) -> None:
@@ -185,6 +188,20 @@ def test_a_disk_that_fills_while_the_runner_writes(
     # No step works on without a runner.
     assert gone(int(Path("pid").read_text()))
     assert entries() == []
+
+
+def test_an_attempt_count_that_a_full_disk_left_empty(
+    runner: Runner, made_up: Callable[..., None]
+) -> None:
+    made_up(QUICK_STEP)
+    command = runner("made_up", outputs=["results/x"])
+    counted = Store(Path("store")).work(identity_in(command)) / "attempts.json"
+    counted.parent.mkdir(parents=True)
+    counted.touch()
+    done = run(command)
+    assert done.returncode == 0, done.stderr
+    (entry,) = entries()
+    assert read_json(entry / "record.json")["circumstances"]["attempts"] == 1
 
 
 SAVING_STEP = """\

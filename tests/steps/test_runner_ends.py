@@ -1,6 +1,5 @@
 """The runner when it is told to stop, is killed, or isn't alone."""
 
-import json
 import os
 import signal
 import subprocess
@@ -16,6 +15,7 @@ from runner_jobs import (
     Runner,
     entries,
     gone,
+    identity_in,
     killed,
     run,
     snakemake,
@@ -25,7 +25,7 @@ from runner_jobs import (
 )
 
 from mimic.files import read_json
-from mimic.provenance.store import Store, identity_of
+from mimic.provenance.store import Store
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -112,14 +112,44 @@ def test_a_starter_that_is_killed_while_the_runner_waits(
 ) -> None:
     made_up("from pathlib import Path\nPath('ran').touch()\n")
     command = runner("made_up", outputs=["results/x"])
-    spec = json.loads(command[command.index("--spec") + 1])
-    with Store(Path("store")).lock(identity_of(spec=spec, inputs={})):
+    with Store(Path("store")).lock(identity_in(command)):
         process = snakemake(command)
         assert process.stderr is not None
         assert "waiting: another job" in process.stderr.readline()
         # It ends while the other job still works.
         assert "failed: the snakemake that started this job is gone" in killed(process)
     assert not Path("ran").exists()
+
+
+# Ends its snakemake, and itself before anybody can have seen that.
+LAST_ACT_STEP = """\
+import signal
+import psutil
+from mimic.step import run_step
+
+def main(job):
+    (job.out / "x").write_text("x")
+    # Which might come just before the end.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    (starter,) = [p for p in psutil.Process().parents() if "snakemake" in p.cmdline()[:3]]
+    starter.kill()
+
+run_step(main)
+"""
+
+
+def test_a_starter_that_is_killed_when_the_step_has_ended(
+    runner: Runner, made_up: Callable[..., None]
+) -> None:
+    made_up(LAST_ACT_STEP)
+    process = snakemake(runner("made_up", outputs=["results/x"]))
+    _, errors = process.communicate(timeout=30)
+    assert "failed: the snakemake that started this job is gone" in errors
+    # What was made is kept; the results may be another snakemake's by now.
+    (entry,) = entries()
+    assert (entry / "x").read_text() == "x"
+    assert not Path("results/x").exists()
+    assert not Path("results/.identities").exists()
 
 
 # Told to stop within the moment in which its step starts.
@@ -138,6 +168,7 @@ works_for = process.Starters.of_this_process()
 process.subprocess.Popen = Popen
 command = [sys.executable, "-c", "import time; time.sleep(120)"]
 options = {"threads": 1, "log": Path("log"), "tell": print, "works_for": works_for}
+options["is_lost"] = lambda: False
 sys.exit(process.run_in_group(command, **options))
 """
 
@@ -300,6 +331,54 @@ def test_who_lost_its_lock_keeps_nothing_and_leaves_the_other_ones_job(
     assert read_json(job)["name"] == "test made_up"
 
 
+# Does so too, and would go on for long; what it saves would be in the other one's way.
+LOST_STEP = """\
+import json, os, signal, sys, time
+from pathlib import Path
+from mimic.progress import say
+from mimic.step import run_step
+
+def save(number, frame):
+    Path("saved").touch()
+    sys.exit(75)
+
+def main(job):
+    signal.signal(signal.SIGTERM, save)
+    say(f"processes {os.getpid()}")
+    (lock,) = Path("store/work").glob("*.lock")
+    lock.write_text(json.dumps({"host": "elsewhere", "token": "another"}))
+    time.sleep(120)
+
+run_step(main)
+"""
+QUICK_BEATS = """\
+import sys
+from mimic.provenance import lock, runner
+
+lock.BEAT_S = 0.2
+sys.exit(runner.main(sys.argv[1:]))
+"""
+
+
+def test_a_step_whose_lock_is_lost_is_killed_at_once(
+    runner: Runner, made_up: Callable[..., None]
+) -> None:
+    made_up(LOST_STEP)
+    python, _, _, *options = runner("made_up", outputs=["results/x"])
+    process = subprocess.Popen(
+        [python, "-c", QUICK_BEATS, *options], stderr=subprocess.PIPE, text=True
+    )
+    pids = step_processes(process)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "another process took its work over; nothing of it is kept" in errors
+    assert "memory" not in errors
+    assert gone(*pids)
+    assert not Path("saved").exists()
+    (lock,) = Path("store/work").glob("*.lock")
+    assert read_json(lock)["token"] == "another"
+
+
 def test_what_is_unfinished_is_given_to_the_next_attempt(
     runner: Runner, made_up: Callable[..., None]
 ) -> None:
@@ -315,21 +394,3 @@ def test_what_is_unfinished_is_given_to_the_next_attempt(
     (entry,) = entries()
     assert read_json(entry / "record.json")["circumstances"]["attempts"] == 2
     assert list(Path("store/work").iterdir()) == []
-
-
-def test_an_entry_whose_bytes_do_not_fit_is_refused(
-    runner: Runner, made_up: Callable[..., None]
-) -> None:
-    made_up("from mimic.step import run_step\nrun_step(lambda j: (j.out / 'x').write_text('x'))\n")
-    command = runner("made_up", outputs=["results/x"])
-    assert run(command).returncode == 0
-    (entry,) = entries()
-    (entry / "x").chmod(0o644)
-    (entry / "x").write_text("tampered")
-    again = run(command)
-    assert again.returncode == 0
-    assert f"the store's entry {entry.name} is refused" in again.stderr
-    assert "x has other bytes than its manifest says" in again.stderr
-    assert Path("results/x").read_text() == "x"
-    (refused,) = Path("store/refused").iterdir()
-    assert (refused / "x").read_text() == "tampered"

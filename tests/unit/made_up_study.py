@@ -98,11 +98,11 @@ def run(
             )
             return make_record(identity=part, circumstances=how)
 
-        with store.fresh_out(identity) as out:
+        with store.lock(identity) as lock, store.fresh_out(identity) as out:
             for name, text in files.items():
                 (out / name).parent.mkdir(parents=True, exist_ok=True)
                 (out / name).write_text(text)
-            store.seal(identity, out, record=record)
+            store.seal(identity, out, lock=lock, record=record)
     store.link(identity, call.outputs)
     kept = read_record(store.entry(identity) / RECORD)
     note = Note(

@@ -1,5 +1,6 @@
 """`mimic audit`: what fits, and each kind of tampering."""
 
+import errno
 import json
 import shutil
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from made_up_study import (
 from tampering import edit_record, replace
 
 from mimic.files import read_json, write_json
+from mimic.provenance import audit as audit_module
 from mimic.provenance.audit import Audit, Misfit
 from mimic.provenance.notes import note_file
 from mimic.provenance.records import utc
@@ -249,6 +251,17 @@ def test_a_missing_file(store: Store, made: dict[str, str], gone: str) -> None:
     with pytest.raises(Misfit, match=words) as caught:
         audit(store)
     assert (made["finetune"] if gone in ("record", "entry") else gone) in str(caught.value)
+
+
+def test_an_entry_that_cannot_be_read_now(
+    store: Store, made: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> list[str]:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(audit_module, "misfits", fail)
+    with pytest.raises(Misfit, match=r"can't be read \(Stale file handle\)"):
+        audit(store)
 
 
 def test_an_entry_of_the_store_that_was_changed(store: Store, made: dict[str, str]) -> None:

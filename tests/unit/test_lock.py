@@ -130,14 +130,63 @@ def test_the_lock_of_a_dead_process_is_taken_over(path: Path) -> None:
     assert not path.exists()
 
 
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Locks that are abandoned after a second, looked at often."""
+    for name, value in (("ABANDONED_S", 1.0), ("POLL_S", 0.05), ("PAUSE_S", 0.5)):
+        monkeypatch.setattr(lock_module, name, value)
+
+
+@pytest.mark.usefixtures("soon")
+def test_who_waits_watches_an_old_lock_before_it_takes_it_over(path: Path) -> None:
+    write(path, me(host="elsewhere"), age_s=9999)
+    started = time.monotonic()
+    with hold(path):
+        assert time.monotonic() - started >= 1.0
+
+
+@pytest.mark.usefixtures("soon")
+def test_an_owner_that_a_file_server_kept_waiting_keeps_its_lock(path: Path) -> None:
+    owner = me(host="elsewhere")
+    write(path, owner, age_s=9999)
+    until = time.monotonic() + 2.5
+
+    def check() -> None:
+        os.utime(path)
+        if time.monotonic() > until:
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError), hold(path, check=check):
+        pass
+    assert read_owner(path) == owner
+
+
+@pytest.mark.usefixtures("soon")
+def test_what_a_file_server_took_long_for_is_not_watched(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(path, me(host="elsewhere"), age_s=9999)
+    known, asked = lock_module._now_there, [0.0]
+
+    def stands_still(folder: Path) -> float:
+        if time.monotonic() - asked[0] < 3.0:
+            time.sleep(0.7)
+        return known(folder)
+
+    monkeypatch.setattr(lock_module, "_now_there", stands_still)
+    asked[0] = time.monotonic()
+    with hold(path):
+        assert time.monotonic() - asked[0] >= 4.0
+
+
 def test_two_waiting_ones_do_not_both_take_over(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(path, me(pid=dead_pid()))
     known = lock_module.is_abandoned
 
-    def slowly(lock: Path) -> bool:
-        found = known(lock)
+    def slowly(lock: Path, **watched: float) -> bool:
+        found = known(lock, **watched)
         time.sleep(0.2)
         return found
 
@@ -194,6 +243,23 @@ def test_who_lost_the_lock_does_not_show_that_the_other_one_lives(
         write(path, me(token="another", host="elsewhere"), age_s=9999)
         time.sleep(0.3)
         assert is_abandoned(path)
+
+
+def test_the_heartbeat_sees_that_the_lock_is_lost(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock_module, "BEAT_S", 0.05)
+    with hold(path) as lock:
+        for half_written in ("", '{"host": "elsew'):
+            write(path, half_written)
+            time.sleep(0.2)
+            assert not lock.is_lost()
+        write(path, me(token="another", host="elsewhere"))
+        end = time.monotonic() + 10
+        while not lock.is_lost() and time.monotonic() < end:
+            time.sleep(0.05)
+        with pytest.raises(LostLock):
+            lock.check()
 
 
 def test_a_lock_is_released_by_an_error(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The result store: entries, links, locks."""
+"""The result store: entries, and what becomes of them."""
 
 import errno
 import json
@@ -7,33 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_up_entry import NAME, SPEC, seal
 
 from mimic.files import read_json, sha256_file
 from mimic.provenance import store as store_module
-from mimic.provenance.records import make_record
+from mimic.provenance.lock import Lock, LostLock
+from mimic.provenance.refusal import misfits
 from mimic.provenance.store import Store, identity_of
-
-SPEC = {"step": "forms.build", "settings": {"seed": 1}}
-NAME = "0" * 40
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
-
-
-def record_of(outputs: dict[str, str]) -> dict[str, Any]:
-    return make_record(identity={"spec": SPEC, "outputs": outputs}, circumstances={})
-
-
-def seal(store: Store, files: dict[str, str], identity: str = NAME) -> Path:
-    with store.fresh_out(identity) as out:
-        for name, text in files.items():
-            path = out / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        store.seal(identity, out, record=record_of)
-    return store.entry(identity)
 
 
 def test_an_identity_is_contents_not_paths() -> None:
@@ -115,6 +100,52 @@ def test_the_faster_of_two_equal_jobs_wins(store: Store) -> None:
     assert not store.work(NAME).exists()
 
 
+def test_an_entry_that_this_host_remembers_to_be_missing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not store.has_folder(NAME)
+    entry = seal(store, {"a.csv": "1\n"})
+    known = Path.stat
+
+    def remembered(path: Path, **options: Any) -> os.stat_result:
+        if path == entry:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(path))
+        return known(path, **options)
+
+    monkeypatch.setattr(Path, "stat", remembered)
+    assert store.has_folder(NAME)
+
+
+def take_over(store: Store) -> None:
+    """Write the lock of another process in place of one's own."""
+    store.lock_file(NAME).write_text(json.dumps({"host": "elsewhere", "token": "another"}))
+
+
+def test_a_lock_that_is_lost_while_it_is_sealed(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "_sync", lambda _path: take_over(store))
+    with pytest.raises(LostLock, match="nothing of it is kept"):
+        seal(store, {"a.csv": "1\n"})
+    assert not store.has_folder(NAME)
+    assert store.work(NAME).exists()
+
+
+def test_a_lock_that_is_lost_when_the_entry_is_there_leaves_the_other_ones_work(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = Lock.check
+
+    def check(lock: Lock) -> None:
+        known(lock)
+        take_over(store)
+
+    monkeypatch.setattr(Lock, "check", check)
+    seal(store, {"a.csv": "1\n"})
+    assert store.has(NAME)
+    assert store.work(NAME).exists()
+
+
 def edit(path: Path, text: str) -> None:
     path.chmod(0o644)
     path.write_text(text)
@@ -128,20 +159,23 @@ def edit(path: Path, text: str) -> None:
         ("more.csv", "more.csv is none of its files"),
         ("manifest.json", "has other bytes than its manifest says"),
         ("record.json", "not valid JSON"),
+        ("manifest.json, removed", "manifest.json is missing"),
     ],
 )
 def test_an_entry_that_was_changed_misfits(store: Store, name: str, words: str) -> None:
     entry = seal(store, {"a.csv": "1\n", "figures/b.svg": "<svg/>"})
-    assert store.misfits(NAME) == []
+    assert misfits(store, NAME) == []
     if name == "manifest.json":
         changed = read_json(entry / name)
         changed["a.csv"]["sha256"] = "0" * 64
         edit(entry / name, json.dumps(changed))
+    elif name == "manifest.json, removed":
+        (entry / "manifest.json").unlink()
     elif name == "more.csv":
         (entry / name).write_text("x")
     else:
         edit(entry / name, "2\n}")
-    assert words in "; ".join(store.misfits(NAME))
+    assert words in "; ".join(misfits(store, NAME))
 
 
 def test_a_file_and_its_manifest_changed_together_do_not_fit_the_record(store: Store) -> None:
@@ -149,7 +183,7 @@ def test_a_file_and_its_manifest_changed_together_do_not_fit_the_record(store: S
     edit(entry / "a.csv", "2\n")
     changed = {"a.csv": {"sha256": sha256_file(entry / "a.csv"), "bytes": 2}}
     edit(entry / "manifest.json", json.dumps(changed))
-    assert store.misfits(NAME) == ["manifest.json and record.json don't fit each other"]
+    assert misfits(store, NAME) == ["manifest.json and record.json don't fit each other"]
 
 
 def test_an_edited_record_misfits(store: Store) -> None:
@@ -157,13 +191,13 @@ def test_an_edited_record_misfits(store: Store) -> None:
     changed = read_json(entry / "record.json")
     changed["circumstances"]["host"] = "elsewhere"
     edit(entry / "record.json", json.dumps(changed))
-    assert store.misfits(NAME) == ["the circumstances part of record.json was edited"]
+    assert misfits(store, NAME) == ["the circumstances part of record.json was edited"]
 
 
 def test_a_missing_file_misfits_and_what_misfits_is_set_aside(store: Store) -> None:
     entry = seal(store, {"a.csv": "1\n", "b.csv": "2\n"})
     (entry / "a.csv").unlink()
-    assert store.misfits(NAME) == ["a.csv is missing"]
+    assert misfits(store, NAME) == ["a.csv is missing"]
     place = store.set_aside(NAME)
     assert not store.has(NAME)
     assert place.parent == store.root / "refused"
@@ -171,6 +205,22 @@ def test_a_missing_file_misfits_and_what_misfits_is_set_aside(store: Store) -> N
     assert list(store.entries()) == []
     seal(store, {"a.csv": "1\n", "b.csv": "2\n"})
     assert list(store.entries()) == [NAME]
+
+
+@pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO, errno.EACCES, errno.EMFILE])
+@pytest.mark.parametrize("fails", ["digest", "list"])
+def test_what_cannot_be_read_now_is_no_misfit(
+    store: Store, monkeypatch: pytest.MonkeyPatch, number: int, fails: str
+) -> None:
+    seal(store, {"a.csv": "1\n"})
+
+    def fail(*_: Any) -> Any:
+        raise OSError(number, os.strerror(number))
+
+    if fails == "list":
+        monkeypatch.setattr(os, "scandir", fail)
+    with pytest.raises(OSError, match=os.strerror(number)):
+        misfits(store, NAME, digest=fail if fails == "digest" else sha256_file)
 
 
 def test_what_several_people_share_is_writable_for_the_group(store: Store) -> None:
@@ -185,84 +235,3 @@ def test_what_several_people_share_is_writable_for_the_group(store: Store) -> No
         os.umask(former)
     for folder in (entry, entry / "figures", store.root / "work"):
         assert folder.stat().st_mode & 0o2770 == 0o2770, folder
-
-
-def test_links_are_hard(store: Store, tmp_path: Path) -> None:
-    entry = seal(store, {"a.csv": "1\n"})
-    target = tmp_path / "results" / "essays" / "a.csv"
-    store.link(NAME, [target])
-    store.link(NAME, [target])
-    assert target.samefile(entry / "a.csv")
-    assert [path.name for path in target.parent.iterdir()] == ["a.csv"]
-
-
-@pytest.mark.parametrize("number", [errno.EXDEV, errno.EPERM, errno.EMLINK])
-def test_what_cannot_be_linked_is_copied(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
-    entry = seal(store, {"a.csv": "1\n"})
-
-    def refuse(*_: Any) -> None:
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(os, "link", refuse)
-    target = tmp_path / "results" / "a.csv"
-    store.link(NAME, [target])
-    assert target.read_text() == "1\n"
-    assert not target.samefile(entry / "a.csv")
-    assert [path.name for path in target.parent.iterdir()] == ["a.csv"]
-
-
-def test_another_error_of_a_link_is_raised(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seal(store, {"a.csv": "1\n"})
-
-    def refuse(*_: Any) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "link", refuse)
-    with pytest.raises(OSError, match="No space left"):
-        store.link(NAME, [tmp_path / "results" / "a.csv"])
-    assert not (tmp_path / "results" / "a.csv").exists()
-
-
-def test_a_former_file_is_replaced_not_written_into(store: Store, tmp_path: Path) -> None:
-    first = seal(store, {"a.csv": "1\n"}, identity="1" * 40)
-    seal(store, {"a.csv": "2\n"}, identity="2" * 40)
-    target = tmp_path / "results" / "a.csv"
-    store.link("1" * 40, [target])
-    store.link("2" * 40, [target])
-    assert target.read_text() == "2\n"
-    assert (first / "a.csv").read_text() == "1\n"
-
-
-def test_a_manifest_owns_its_folder(store: Store, tmp_path: Path) -> None:
-    entry = seal(store, {"a.csv": "1\n", "figures/b.svg": "<svg/>"})
-    folder = tmp_path / "results" / "report"
-    (folder / "figures").mkdir(parents=True)
-    (folder / "figures" / "former.svg").write_text("x")
-    (folder / "former.csv").write_text("x")
-    (folder.parent / "neighbour.csv").write_text("x")
-    store.link(NAME, [folder / "manifest.json"])
-    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert found == {"a.csv", "figures/b.svg", "manifest.json"}
-    assert (folder / "figures/b.svg").samefile(entry / "figures/b.svg")
-    assert (folder.parent / "neighbour.csv").exists()
-
-
-def test_without_a_manifest_only_named_files_are_linked(store: Store, tmp_path: Path) -> None:
-    seal(store, {"a.csv": "1\n", "b.csv": "2\n"})
-    folder = tmp_path / "results" / "metrics"
-    folder.mkdir(parents=True)
-    (folder / "other.json").write_text("{}")
-    store.link(NAME, [folder / "a.csv"])
-    assert {path.name for path in folder.iterdir()} == {"a.csv", "other.json"}
-
-
-def test_a_declared_file_that_was_not_written(store: Store, tmp_path: Path) -> None:
-    seal(store, {"a.csv": "1\n"})
-    folder = tmp_path / "results"
-    with pytest.raises(ValueError, match=r"wrote no b\.csv"):
-        store.link(NAME, [folder / "a.csv", folder / "b.csv"])
-    assert not folder.exists()

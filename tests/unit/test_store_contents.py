@@ -1,6 +1,5 @@
 """`mimic store`: what takes room, who uses it, and what is removed."""
 
-import json
 import os
 import shutil
 import socket
@@ -238,41 +237,21 @@ def test_an_unreadable_record_is_listed(store: Store, made: dict[str, str]) -> N
     assert "its record can't be read" in by_name(store)[made["essays"]].what
 
 
-def test_the_command(
-    store: Store,
-    made: dict[str, str],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+def test_an_entry_that_lost_its_manifest_is_listed_and_may_go(
+    store: Store, made: dict[str, str]
 ) -> None:
-    assert cli.main(["store"]) == 0
-    said = capsys.readouterr().out
-    assert f"{made['finetune'][:12]}" in said
-    assert str(ROOT.resolve()) in said
-    assert cli.main(["store", "--remove-unused", "0", "--yes"]) == 0
-    assert "nothing in" in capsys.readouterr().out
-    run(store, calls(rate=0.2)["finetune"], FILES["finetune"])
-    assert cli.main(["store", "--remove-unused", "30", "--yes"]) == 0
-    assert store.has(made["finetune"])
-    monkeypatch.setattr(contents_module.time, "time", lambda: 4e9)
-    assert cli.main(["store", "--remove-unused", "30"]) == 0
-    assert "nothing was removed; --yes removes" in capsys.readouterr().out
-    assert store.has(made["finetune"])
-    assert cli.main(["store", "--remove-unused", "30", "--yes"]) == 0
-    assert not store.has(made["finetune"])
-    assert "removed" in capsys.readouterr().out
-    # A study whose results are gone is forgotten with what it alone had used.
+    (store.entry(made["metrics"]) / "manifest.json").unlink()
+    listed = by_name(store)[made["metrics"]]
+    assert listed.what == "not whole, it has no manifest.json: metrics"
+    assert listed.users == (ROOT.resolve(),)
     shutil.rmtree(ROOT)
-    assert cli.main(["store", "--remove-unused", "30", "--yes"]) == 0
-    assert list(store.entries()) == []
-    assert read_uses(store.root / "studies") == []
+    assert listed.path in {content.path for content in unneeded(contents(store), days=0)}
+    assert remove(store, listed)
+    assert not listed.path.exists()
 
 
-def test_no_store_yet(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MIMIC_STORE", "none")
-    Path("Snakefile").touch()
-    assert cli.main(["store"]) == 2
-    assert "none: no store yet" in capsys.readouterr().err
-    assert json.dumps(sorted(p.name for p in tmp_path.iterdir())) == '["Snakefile"]'
+def test_what_is_refused_ages_from_then_on(store: Store, made: dict[str, str]) -> None:
+    entry = store.entry(made["metrics"])
+    os.utime(entry, (1, 1))
+    place = store.set_aside(made["metrics"])
+    assert by_name(store)[place.name].days_unused(time.time()) < 0.01

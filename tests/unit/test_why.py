@@ -1,5 +1,6 @@
 """`mimic why`: what makes a job run, and what it will come to."""
 
+import errno
 import json
 import os
 import shlex
@@ -25,7 +26,7 @@ from made_up_study import (
 
 from mimic import cli
 from mimic.files import read_json, write_json
-from mimic.provenance import why_command
+from mimic.provenance import refusal, why_command
 from mimic.provenance.call import Call
 from mimic.provenance.notes import note_file
 from mimic.provenance.records import part_digest
@@ -145,6 +146,18 @@ def test_an_entry_that_will_be_refused_is_no_hit(store: Store) -> None:
     assert "adapter.safetensors has other bytes than its manifest says" in reason.change
     # What it will be made anew nobody knows.
     assert found["metrics"].fate is Fate.MAY_BE_HIT
+
+
+def test_an_entry_that_cannot_be_read_now_is_said(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_store: Store, _identity: str) -> list[str]:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(refusal, "misfits", fail)
+    job = explained(store, calls()["metrics"])["metrics"]
+    assert job.fate is Fate.RUNS
+    assert "can't be read now" in job.reasons[-1].change
 
 
 def edit_record(store: Store, identity: str, change: Callable[[Any], None]) -> None:

@@ -24,6 +24,7 @@ from mimic.provenance.records import (
     seeds_in,
     utc,
 )
+from mimic.provenance.refusal import misfits
 from mimic.provenance.store import MANIFEST, RECORD, Store
 
 # Machines that share a store needn't have one clock.
@@ -164,8 +165,13 @@ class Audit:
         if not digest.startswith(environment["digest"]):
             raise Misfit(f"{path}: {place}: its versions don't give its environment's digest")
         if note.identity not in self._entries:
-            if wrong := self.store.misfits(note.identity, digest=self._sha256):
-                raise Misfit(f"{path}: {self.store.entry(note.identity)}: {'; '.join(wrong)}")
+            entry = self.store.entry(note.identity)
+            try:
+                wrong = misfits(self.store, note.identity, digest=self._sha256)
+            except OSError as error:
+                raise Misfit(f"{path}: {entry}: can't be read ({error.strerror})") from None
+            if wrong:
+                raise Misfit(f"{path}: {entry}: {'; '.join(wrong)}")
             self._entries.add(note.identity)
         return record
 

@@ -15,7 +15,7 @@ from mimic.files import make_shared_folder
 from mimic.provenance.lock import is_abandoned
 from mimic.provenance.notes import FOLDER, all_notes
 from mimic.provenance.records import read_record
-from mimic.provenance.store import RECORD, Store
+from mimic.provenance.store import MANIFEST, RECORD, Store
 from mimic.provenance.uses import Use, last_use, read_uses
 from mimic.sizes import bytes_below
 
@@ -77,7 +77,7 @@ def contents(store: Store) -> list[Content]:
     # By folder of answers: who needs what rests on them, and whether anything of that is linked.
     askers: dict[str, set[Path]] = {}
     linked: set[str] = set()
-    for identity in store.entries():
+    for identity in store.entries(whole=False):
         needed_for = tuple(users.get(identity, ()))
         content, answers = _entry(store, identity, needed_for, last.get(identity, 0.0))
         found.append(content)
@@ -178,8 +178,10 @@ def _entry(
         what = " ".join(filter(None, (part["rule"], part["run"])))
         made = datetime.fromisoformat(ended).timestamp()
         answers = list(record["circumstances"].get("answers", ()))
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         what, made = f"its record can't be read ({error})", folder.stat().st_mtime
+    if not store.has(identity):
+        what = f"not whole, it has no {MANIFEST}: {what}"
     content = Content(
         kind="entry",
         path=folder,

@@ -2,12 +2,14 @@
 
 A lock is a file made by ``O_EXCL`` (atomic, also over NFS and on file systems without ``flock``).
 Its owner touches it every few seconds. It is abandoned when its owner was one's own process
-of this host and is gone, or when nobody touched it for `ABANDONED_S`.
+of this host and is gone, or when nobody touched it for `ABANDONED_S`. Who waits must have
+watched it for as long: a file server that stood still shows old files whose owners live.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 import tempfile
@@ -26,9 +28,34 @@ ABANDONED_S = 300.0
 # The owner is written at once after the file was made.
 WRITING_S = 30.0
 POLL_S = 0.5
+# Between two looks that are further apart the file server stood still, or who looks: each time the
+# server makes a file (`_now_there`), so that none is answered from what a host remembers.
+PAUSE_S = 5.0
 # A process's start is told by the system's clock, which is set now and then; so soon no process
 # number is given out again.
 CLOCK_S = 60.0
+
+
+class _Watch:
+    """What a process that waits for a lock has itself seen of its file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[int, int] | None = None
+        self._since_s = self._last_s = 0.0
+
+    def look(self) -> float:
+        """Look again; for how many seconds it has seen nobody touch the file, without a pause."""
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            self._seen = None
+            return 0.0
+        now_s, seen = time.monotonic(), (status.st_ino, status.st_mtime_ns)
+        if seen != self._seen or now_s - self._last_s > PAUSE_S:
+            self._seen, self._since_s = seen, now_s
+        self._last_s = now_s
+        return now_s - self._since_s
 
 
 class LostLock(ValueError):
@@ -48,15 +75,31 @@ class Lock:
 
     def __init__(self, path: Path, token: str) -> None:
         self.path, self.token = path, token
+        self._lost = threading.Event()
 
     def is_own(self) -> bool:
         """Whether the lock is still this process's."""
         owner = read_owner(self.path)
         return owner is not None and owner.get("token") == self.token
 
+    def is_lost(self) -> bool:
+        """Whether the lock was seen to be another process's; looks at no file."""
+        return self._lost.is_set()
+
+    def beat(self) -> None:
+        """Show that its owner lives, or see that it is another process's."""
+        owner = read_owner(self.path)
+        if owner is None:
+            return
+        if owner.get("token") == self.token:
+            os.utime(self.path)
+        else:
+            # To touch it would make it look alive when that one is gone.
+            self._lost.set()
+
     def check(self) -> None:
         """Raise `LostLock` if the lock is another process's now."""
-        if not self.is_own():
+        if self.is_lost() or not self.is_own():
             raise LostLock(
                 f"{self.path.name}: this host didn't show for {ABANDONED_S:.0f} s, and another "
                 "process took its work over; nothing of it is kept"
@@ -81,9 +124,9 @@ def hold(
     check
         Called again and again while it waits; what it raises ends the waiting.
     """
-    told = False
+    told, watch = False, _Watch(path)
     while (lock := _taken(path)) is None:
-        if _removed_abandoned(path):
+        if _removed_abandoned(path, watched=watch.look):
             continue
         # Whoever has just made it may not have written its name yet.
         if not told and waiting is not None and (owner := read_owner(path)) is not None:
@@ -118,11 +161,20 @@ def read_owner(path: Path) -> dict[str, Any] | None:
     return owner if isinstance(owner, dict) else None
 
 
-def is_abandoned(path: Path) -> bool:
-    """Whether the owner of a lock file is gone; False if there is no such file."""
+def is_abandoned(path: Path, *, watched_s: float = math.inf) -> bool:
+    """Whether the owner of a lock file is gone; False if there is no such file.
+
+    Parameters
+    ----------
+    path
+        The lock file.
+    watched_s
+        For how long who asks has itself seen that nobody touches it. Who doesn't wait goes by the
+        file's time alone.
+    """
     try:
         status = path.stat()
-        age_s = _now_there(path.parent) - status.st_mtime
+        age_s = min(_now_there(path.parent) - status.st_mtime, watched_s)
     except FileNotFoundError:
         return False
     owner = read_owner(path)
@@ -170,11 +222,9 @@ def _held(lock: Lock) -> Iterator[None]:
 
 
 def _beat(lock: Lock, ended: threading.Event) -> None:
-    while not ended.wait(BEAT_S):
+    while not lock.is_lost() and not ended.wait(BEAT_S):
         try:
-            # A lock that is another's would look alive when that one is gone.
-            if lock.is_own():
-                os.utime(lock.path)
+            lock.beat()
         except OSError:
             # The file system doesn't answer: `Lock.check` tells before sealing.
             continue
@@ -197,9 +247,9 @@ def _now_there(folder: Path) -> float:
         return os.fstat(handle.fileno()).st_mtime
 
 
-def _removed_abandoned(path: Path) -> bool:
+def _removed_abandoned(path: Path, *, watched: Callable[[], float] = lambda: math.inf) -> bool:
     """Remove an abandoned lock; one process at a time, lest a waiting one remove the next lock."""
-    if not is_abandoned(path):
+    if not is_abandoned(path, watched_s=watched()):
         return False
     guard = path.with_name(f"{path.name}.takeover")
     try:
@@ -213,7 +263,7 @@ def _removed_abandoned(path: Path) -> bool:
             pass
         return False
     try:
-        if not is_abandoned(path):
+        if not is_abandoned(path, watched_s=watched()):
             return False
         path.unlink(missing_ok=True)
         return True

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mimic.files import read_json, write_json
+from mimic.files import read_json
+from mimic.provenance.placing import write_json_whole
 from mimic.provenance.records import read_record
 from mimic.provenance.store import RECORD, Store
 
@@ -61,9 +62,7 @@ def write_notes(root: Path, outputs: Iterable[Path], note: Note) -> None:
     for path in outputs:
         place = note_file(root, path)
         place.parent.mkdir(parents=True, exist_ok=True)
-        temporary = place.with_name(f".{place.name}.tmp")
-        write_json(temporary, {"output": path.relative_to(root).as_posix(), **asdict(note)})
-        temporary.rename(place)
+        write_json_whole(place, {"output": path.relative_to(root).as_posix(), **asdict(note)})
 
 
 def read_note(root: Path, output: Path) -> Note | None:

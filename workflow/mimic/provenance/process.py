@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +44,7 @@ def run_in_group(
     log: Path,
     tell: Callable[[str], None],
     works_for: Starters,
+    is_lost: Callable[[], bool],
     variables: Mapping[str, str] | None = None,
 ) -> int:
     """Run a step in a process group of its own, tell its progress, log the rest.
@@ -61,6 +64,8 @@ def run_in_group(
         Called with each line of its progress and each error.
     works_for
         When one of them is gone the step isn't started, or is ended.
+    is_lost
+        Whether another process does the step's work by now: the step is killed then.
     variables
         Of its environment, besides those that every step has.
 
@@ -96,7 +101,7 @@ def run_in_group(
         start_new_session=True,
     )
     group.begin(process.pid)
-    watch = threading.Thread(target=_watch, args=(works_for, group, ended), daemon=True)
+    watch = threading.Thread(target=_watch, args=(works_for, is_lost, group, ended), daemon=True)
     watch.start()
     end = threading.Thread(target=_end_with, args=(process, group), daemon=True)
     end.start()
@@ -182,17 +187,25 @@ def _end_with(process: subprocess.Popen[str], group: _Group) -> None:
     group.send(signal.SIGKILL)
 
 
-def _watch(works_for: Starters, group: _Group, ended: threading.Event) -> None:
-    """Tell a step to stop when one of those that started the runner is gone.
+def _watch(
+    works_for: Starters, is_lost: Callable[[], bool], group: _Group, ended: threading.Event
+) -> None:
+    """Tell a step to stop when one of those that started the runner is gone, or kill a lost one.
 
     A signal may have reached them and the runner at once (Slurm's before the walltime's end does):
     then the step knows already, and saves.
     """
-    if works_for.gone_before(ended):
-        if not group.told:
-            group.tell(signal.SIGTERM)
-        if not ended.wait(SAVE_GRACE_S):
-            group.send(signal.SIGKILL)
+    until = math.inf
+    while not ended.wait(PARENT_CHECK_S):
+        if until == math.inf and not works_for.live():
+            until = time.monotonic() + SAVE_GRACE_S
+            if not group.told:
+                group.tell(signal.SIGTERM)
+        # A lost one must not save: it would do so in a folder that is another process's now, and
+        # remove what that one saved there.
+        if is_lost() or time.monotonic() > until:
+            group.tell(signal.SIGKILL)
+            return
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from mimic.provenance.call import Call, parse_call
 from mimic.provenance.lock import Lock
 from mimic.provenance.notes import Note, maker_of, read_note, write_notes
 from mimic.provenance.pack_table import read_log, read_row
+from mimic.provenance.placing import write_json_whole
 from mimic.provenance.process import Starters, run_in_group
 from mimic.provenance.records import (
     circumstances_part,
@@ -29,6 +30,7 @@ from mimic.provenance.records import (
     read_record,
     utc,
 )
+from mimic.provenance.refusal import refusal
 from mimic.provenance.scratch import scratch_folder
 from mimic.provenance.store import RECORD, Store, identity_of, the_store
 from mimic.provenance.submission import check_drift, check_spec, submitted
@@ -72,13 +74,21 @@ def _run(call: Call, store: Store, works_for: Starters) -> int:
                 return status
         if call.store_only:
             return 0
+        # A snakemake that is gone may have been started again, and its results are that one's now.
+        works_for.check()
         store.link(identity, call.outputs)
         # Under the lock, so that nobody removes what has just been linked.
         store.register(call.root, identity)
+        _note(call, store, identity, hit=hit)
     if hit:
         packed = read_log(call.pack, call.run) if call.pack else ""
         _write_log(call, f"{packed}hit: {store.entry(identity)}\n")
         call.tell(f"was made before, linked from the store ({identity[:12]})")
+    return 0
+
+
+def _note(call: Call, store: Store, identity: str, *, hit: bool) -> None:
+    """Note which entry the outputs are linked to."""
     record = read_record(store.entry(identity) / RECORD)
     note = Note(
         identity=identity,
@@ -91,7 +101,6 @@ def _run(call: Call, store: Store, works_for: Starters) -> int:
         inputs={name: [p.as_posix() for p in paths] for name, paths in call.inputs.items()},
     )
     write_notes(call.root, call.outputs, note)
-    return 0
 
 
 def _tell_waiting(call: Call, owner: dict[str, Any]) -> None:
@@ -101,9 +110,10 @@ def _tell_waiting(call: Call, owner: dict[str, Any]) -> None:
 
 def _is_hit(call: Call, store: Store, identity: str) -> bool:
     """Whether the store has the job's outputs, whole."""
-    if not store.has(identity):
+    # Not `has`: what lost its manifest would be in the way of what is made anew.
+    if not store.has_folder(identity):
         return False
-    wrong = store.misfits(identity)
+    wrong = refusal(store, identity)
     if wrong:
         place = store.set_aside(identity)
         call.tell(
@@ -178,11 +188,15 @@ def _work(call: Call, store: Store, identity: str, lock: Lock, works_for: Starte
                     log=call.log,
                     tell=call.tell,
                     works_for=works_for,
+                    is_lost=lock.is_lost,
                     variables=variables,
                 )
         finally:
             if lock.is_own():
                 (work / "job.json").unlink(missing_ok=True)
+        if lock.is_lost():
+            # Says why the step was killed.
+            lock.check()
         if status != 0:
             _tell_and_log(call, f"failed with exit status {status}", f"; its log is {call.log}")
             return status
@@ -209,7 +223,7 @@ def _work(call: Call, store: Store, identity: str, lock: Lock, works_for: Starte
             return make_record(identity=identity, circumstances=circumstances)
 
         lock.check()
-        store.seal(identity, out, record=record)
+        store.seal(identity, out, lock=lock, record=record)
         call.tell(f"done in {(ended - started).total_seconds():.0f} s")
     return 0
 
@@ -230,10 +244,13 @@ def _command(call: Call, job: Path) -> list[str]:
 
 
 def _count_attempt(path: Path) -> int:
-    """Count how often the work was begun, kills included."""
-    attempts = 1 + (read_json(path)["attempts"] if path.is_file() else 0)
-    write_json(path, {"attempts": attempts})
-    return int(attempts)
+    """Count how often the work was begun, kills included; anew where the count can't be read."""
+    try:
+        former = int(read_json(path)["attempts"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        former = 0
+    write_json_whole(path, {"attempts": former + 1})
+    return former + 1
 
 
 def _check_submitted(call: Call) -> None:

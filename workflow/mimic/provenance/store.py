@@ -7,7 +7,7 @@ Beside the entries lie
 
 - ``work/``: a folder and a lock for each identity that is being made, or was left unfinished;
 - ``answers/``, which is not read-only: what respondents answered, so that no job asks it again;
-- ``refused/``: entries whose bytes didn't fit their manifests any more;
+- ``refused/``: entries whose bytes didn't fit their manifests any more, or that had lost these;
 - ``studies/``: which studies use which entries.
 """
 
@@ -27,11 +27,11 @@ from typing import Any
 
 from mimic.files import canonical_json, make_shared_folder, read_json, sha256_file, write_json
 from mimic.provenance.lock import Lock, hold, hold_if_free
+from mimic.provenance.placing import place
 from mimic.provenance.uses import register_study, register_use
 
 MANIFEST = "manifest.json"
 RECORD = "record.json"
-PARTS = ("identity", "circumstances")
 VARIABLE = "MIMIC_STORE"
 IDENTITY_DIGITS = 40
 
@@ -69,12 +69,35 @@ class Store:
         """Whether the store holds finished results of this identity."""
         return (self.entry(identity) / MANIFEST).is_file()
 
-    def entries(self) -> Iterator[str]:
-        """The identities that the store holds finished results of, sorted."""
+    def has_folder(self, identity: str) -> bool:
+        """Whether the store has an entry of this identity, whole or not.
+
+        Raises
+        ------
+        OSError
+            If one can't look.
+        """
+        try:
+            return stat.S_ISDIR(self.entry(identity).stat().st_mode)
+        except FileNotFoundError:
+            # Over NFS a host remembers for a while that there was none, as when it looked before it
+            # waited for the one that made it. The list of the folder is asked of the server.
+            return self.root.is_dir() and identity in os.listdir(self.root)
+
+    def entries(self, *, whole: bool = True) -> Iterator[str]:
+        """The identities that the store holds finished results of, sorted.
+
+        Parameters
+        ----------
+        whole
+            False also gives those of folders that lost their manifest, of which nothing is linked.
+        """
         if not self.root.is_dir():
             return
         for path in sorted(self.root.iterdir()):
-            if len(path.name) == IDENTITY_DIGITS and self.has(path.name):
+            if len(path.name) == IDENTITY_DIGITS and (
+                self.has(path.name) or (not whole and path.is_dir())
+            ):
                 yield path.name
 
     @property
@@ -131,7 +154,12 @@ class Store:
             shutil.rmtree(out, ignore_errors=True)
 
     def seal(
-        self, identity: str, out: Path, *, record: Callable[[dict[str, str]], dict[str, Any]]
+        self,
+        identity: str,
+        out: Path,
+        *,
+        lock: Lock,
+        record: Callable[[dict[str, str]], dict[str, Any]],
     ) -> None:
         """Turn an attempt's folder into an entry: manifest and record, read-only, one rename.
 
@@ -141,6 +169,8 @@ class Store:
             Of the job.
         out
             The folder with its outputs.
+        lock
+            Of the identity.
         record
             Makes the record from the sha256 of each output.
 
@@ -148,8 +178,10 @@ class Store:
         ------
         OSError
             If the disk is full; there is no entry then.
+        LostLock
+            If the lock was taken over meanwhile; there is none either.
         """
-        contents = _contents(out)
+        contents = contents_of(out)
         write_json(out / MANIFEST, contents)
         digests = {name: str(entry["sha256"]) for name, entry in contents.items()}
         digests[MANIFEST] = sha256_file(out / MANIFEST)
@@ -161,53 +193,26 @@ class Store:
                 path.chmod(stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH)
             else:
                 path.chmod(rights)
+        # Hashing and writing to the disk may have taken minutes.
+        lock.check()
         try:
             out.rename(self.entry(identity))
         except OSError as error:
             # A lock that was taken over: another process was faster, its entry is as good.
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or not self.has(identity):
                 raise
-        shutil.rmtree(self.work(identity), ignore_errors=True)
-
-    def misfits(self, identity: str, *, digest: Callable[[Path], str] = sha256_file) -> list[str]:
-        """What of an entry doesn't fit its manifest or its record; nothing if all is well.
-
-        Parameters
-        ----------
-        identity
-            Of the entry.
-        digest
-            Gives the sha256 of a file.
-        """
-        entry = self.entry(identity)
-        try:
-            manifest = read_json(entry / MANIFEST)
-            record = read_json(entry / RECORD)
-            recorded = dict(record["identity"]["outputs"])
-            edited = [name for name in PARTS if _digest(record[name]) != record["sha256"][name]]
-            found = _contents(entry, digest=digest, without={RECORD, MANIFEST})
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            return [f"{entry}: {error}"]
-        wrong = [f"the {name} part of {RECORD} was edited" for name in edited]
-        for name in sorted({*manifest, *found}):
-            if name not in found:
-                wrong.append(f"{name} is missing")
-            elif name not in manifest:
-                wrong.append(f"{name} is none of its files")
-            elif found[name] != manifest[name]:
-                wrong.append(f"{name} has other bytes than its manifest says")
-        if recorded.pop(MANIFEST, None) != digest(entry / MANIFEST) or recorded != {
-            name: contents["sha256"] for name, contents in manifest.items()
-        }:
-            wrong.append(f"{MANIFEST} and {RECORD} don't fit each other")
-        return wrong
+        if lock.is_own():
+            # Else another process works in it now.
+            shutil.rmtree(self.work(identity), ignore_errors=True)
 
     def set_aside(self, identity: str) -> Path:
         """Move an entry to where nothing is linked from; returns its new place."""
         make_shared_folder(self.root / "refused")
-        place = self.root / "refused" / f"{identity}-{time.time_ns()}"
-        self.entry(identity).rename(place)
-        return place
+        aside = self.root / "refused" / f"{identity}-{time.time_ns()}"
+        self.entry(identity).rename(aside)
+        # Its age is that of the refusal: `mimic store` removes what is refused by it.
+        os.utime(aside)
+        return aside
 
     def link(self, identity: str, outputs: Iterable[Path]) -> None:
         """Put an entry's files into place, each by one rename.
@@ -234,10 +239,10 @@ class Store:
                 if path.is_file() and path not in keep:
                     path.unlink()
             for name in names:
-                _place(entry / name, folder / name)
+                place(entry / name, folder / name)
         for path in outputs:
             if path.parent not in folders:
-                _place(entry / path.name, path)
+                place(entry / path.name, path)
 
     def register(self, root: Path, identity: str) -> None:
         """Note that the study with its results in `root` uses an entry, and when it did last."""
@@ -249,43 +254,34 @@ class Store:
             register_study(self.root / "studies", root, identities)
 
 
-def _contents(
+def contents_of(
     folder: Path,
     *,
     digest: Callable[[Path], str] = sha256_file,
     without: Collection[str] = (),
 ) -> dict[str, dict[str, Any]]:
     """sha256 and size of each file below a folder, by its name there."""
-    paths = {p.relative_to(folder).as_posix(): p for p in sorted(folder.rglob("*")) if p.is_file()}
+    paths = {path.relative_to(folder).as_posix(): path for path in _files_below(folder)}
     return {
         name: {"sha256": digest(path), "bytes": path.stat().st_size}
-        for name, path in paths.items()
+        for name, path in sorted(paths.items())
         if name not in without
     }
 
 
-def _digest(value: Any) -> str:
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+def _files_below(folder: Path) -> Iterator[Path]:
+    """The files below a folder; unlike `Path.rglob`, raises OSError where one can't look."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for below, _, names in os.walk(folder, onerror=fail):
+        for name in names:
+            path = Path(below, name)
+            if stat.S_ISREG(path.stat().st_mode):
+                yield path
 
 
 def _sync(path: Path) -> None:
     with path.open("rb") as handle:
         os.fsync(handle.fileno())
-
-
-def _place(source: Path, target: Path) -> None:
-    """Hard-link (or, across file systems and for other people's files, copy) by one rename."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    try:
-        if source.stat().st_uid != os.getuid():
-            raise PermissionError(errno.EPERM, "not one's own")
-        os.link(source, temporary)
-    except OSError as error:
-        if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EACCES):
-            raise
-        shutil.copyfile(source, temporary)
-    # Two links to one file: rename would do nothing and leave the temporary name behind.
-    target.unlink(missing_ok=True)
-    temporary.rename(target)

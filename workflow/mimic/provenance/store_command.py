@@ -11,9 +11,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from mimic.provenance.contents import contents, is_gone, remove, unneeded
+from mimic.provenance.contents import Content, contents, is_gone, remove, unneeded
 from mimic.provenance.notes import FOLDER
-from mimic.provenance.store import the_store
+from mimic.provenance.store import Store, the_store
 from mimic.provenance.uses import forget_use, read_uses
 from mimic.sizes import agreed, size_in_words
 
@@ -24,12 +24,12 @@ def show_store() -> None:
     Raises
     ------
     ValueError
-        If there is no store yet.
+        If there is no store yet, or part of it can't be looked at.
     """
     store = the_store()
     if not store.root.is_dir():
         raise ValueError(f"{store.root}: no store yet; snakemake makes it")
-    found, now = contents(store), time.time()
+    found, now = _contents(store), time.time()
     table = Table("size", "what", "identity", "unused", "needed by", box=None)
     for content in found:
         users = ", ".join(map(str, content.users))
@@ -49,17 +49,28 @@ def show_store() -> None:
         "what a study has linked takes its room once"
     )
     for use in read_uses(store.root / "studies"):
-        console.print(f"used by {use.root} ({use.user} on {use.host})")
+        if use.wrong:
+            console.print(
+                f"used by a study that nobody knows the place of, so all that it used is kept: "
+                f"{use.wrong}. Its next snakemake mends that; if it is gone, remove {use.root}"
+            )
+        else:
+            console.print(f"used by {use.root} ({use.user} on {use.host})")
 
 
 def remove_unneeded(*, days: float, yes: bool) -> None:
     """Remove what no study needs, no job holds, and nobody has used for so many days.
 
     Removes after a question, or at once with `yes`; without a terminal to ask in and without `yes`
-    it only lists.
+    it only lists. What can't be removed, such as another person's files, is named and left.
+
+    Raises
+    ------
+    ValueError
+        If part of the store can't be looked at.
     """
     store = the_store()
-    going = unneeded(contents(store), days=days)
+    going = unneeded(_contents(store), days=days)
     if not going:
         print(f"nothing in {store.root} is unneeded and unused for {days:g} days")
         return
@@ -69,14 +80,32 @@ def remove_unneeded(*, days: float, yes: bool) -> None:
     if not yes and not (sys.stdin.isatty() and agreed()):
         print("nothing was removed" + ("" if sys.stdin.isatty() else "; --yes removes"))
         return
-    held = [content for content in going if not remove(store, content)]
-    for content in held:
-        print(f"left, it is used now: {content.what}  {content.path.name}")
+    removed = [content for content in going if _is_removed(store, content)]
     for use in read_uses(store.root / "studies"):
         with contextlib.suppress(OSError):
             if is_gone(use):
                 forget_use(store.root / "studies", use.root)
-    print("removed")
+    print("removed" if removed else "nothing was removed")
+
+
+def _contents(store: Store) -> list[Content]:
+    try:
+        return contents(store)
+    except OSError as error:
+        place = error.filename or store.root
+        raise ValueError(f"{place}: can't be looked at ({error.strerror})") from None
+
+
+def _is_removed(store: Store, content: Content) -> bool:
+    """Remove something, or say why not."""
+    try:
+        if remove(store, content):
+            return True
+        why = "left, it is used now"
+    except OSError as error:
+        why = f"can't be removed ({error})"
+    print(f"{why}: {content.what}  {content.path.name}")
+    return False
 
 
 def forget_study(place: Path) -> None:
@@ -93,7 +122,7 @@ def forget_study(place: Path) -> None:
         If no study has used the store from there, or its results are at hand.
     """
     studies = the_store().root / "studies"
-    known = {str(use.root): use for use in read_uses(studies)}
+    known = {str(use.root) for use in read_uses(studies) if not use.wrong}
     if str(place) not in known:
         raise ValueError(
             f"{place}: no study has used this store from there; those that have: "

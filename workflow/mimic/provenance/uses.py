@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mimic.files import make_shared_folder, read_json, write_json
+from mimic.files import make_shared_folder, read_json
+from mimic.provenance.placing import write_json_whole
 
 DESCRIPTION = "study.json"
 
@@ -32,12 +33,16 @@ class Use:
         Who used it last, and on which machine.
     entries
         Time of the last use (seconds since 1970) of each entry.
+    wrong
+        Why nobody knows where it lies, or lay: its description is broken, and `root` is the folder
+        of that. Empty if all is well.
     """
 
     root: Path
     host: str
     user: str
     entries: dict[str, float]
+    wrong: str = ""
 
 
 def register_use(folder: Path, root: Path, identity: str) -> None:
@@ -60,7 +65,7 @@ def register_study(folder: Path, root: Path, identities: Callable[[], Iterable[s
         Gives what the study's results are linked to.
     """
     study = folder / _name(root.resolve())
-    if (study / DESCRIPTION).is_file():
+    if _is_described(study):
         return
     found = sorted(set(identities()))
     if found:
@@ -75,11 +80,30 @@ def _name(place: Path) -> str:
 
 def _describe(study: Path, place: Path) -> None:
     make_shared_folder(study)
-    if not (study / DESCRIPTION).is_file():
+    if not _is_described(study):
         description = {"root": str(place), "host": socket.gethostname(), "user": _user()}
-        temporary = study / f".{DESCRIPTION}.{os.getpid()}"
-        write_json(temporary, description)
-        temporary.rename(study / DESCRIPTION)
+        write_json_whole(study / DESCRIPTION, description)
+
+
+def _is_described(study: Path) -> bool:
+    try:
+        _description(study)
+    except (FileNotFoundError, ValueError):
+        return False
+    except PermissionError:
+        # Of another person who works in the same place.
+        return True
+    return True
+
+
+def _description(study: Path) -> tuple[Path, str, str]:
+    """Place, host and user of a study. Raises ValueError if its description is broken."""
+    place = study / DESCRIPTION
+    values = read_json(place)
+    try:
+        return Path(values["root"]), str(values["host"]), str(values["user"])
+    except (KeyError, TypeError):
+        raise ValueError(f"{place}: not a description of a study") from None
 
 
 def _touch(study: Path, identity: str) -> None:
@@ -92,13 +116,20 @@ def _touch(study: Path, identity: str) -> None:
 
 
 def read_uses(folder: Path) -> list[Use]:
-    """The studies that have used a store, sorted by place."""
+    """The studies that have used a store, sorted by place.
+
+    One whose description can't be read is among them, so that what it used is kept.
+    """
     found = []
-    for study in sorted(folder.glob(f"*/{DESCRIPTION}")):
-        values = read_json(study)
-        files = [path for path in study.parent.iterdir() if "." not in path.name]
+    for place in sorted(folder.glob(f"*/{DESCRIPTION}")):
+        study, wrong = place.parent, ""
+        try:
+            root, host, user = _description(study)
+        except (OSError, ValueError) as error:
+            root, host, user, wrong = study, "", "", str(error)
+        files = [path for path in study.iterdir() if "." not in path.name]
         entries = {path.name: path.stat().st_mtime for path in sorted(files)}
-        found.append(Use(Path(values["root"]), values["host"], values["user"], entries))
+        found.append(Use(root, host, user, entries, wrong))
     return sorted(found, key=lambda use: str(use.root))
 
 

@@ -18,6 +18,7 @@ from mimic.provenance.call import Call
 from mimic.provenance.environment import group_versions
 from mimic.provenance.notes import maker_of, read_note
 from mimic.provenance.records import read_record, spec_of
+from mimic.provenance.refusal import refusal
 from mimic.provenance.store import RECORD, Store, identity_of
 
 
@@ -99,10 +100,10 @@ def _explain(call: Call, store: Store, known: _Known) -> Explained:
         inputs = {name: [d for d in digests if d is not None] for name, digests in found.items()}
         identity = identity_of(spec=call.spec, inputs=inputs)
         fate = Fate.RUNS
-        if store.has(identity):
+        if store.has_folder(identity):
             wrong = _wrong_entry(store, identity)
             if wrong:
-                reasons.append(Reason("store", str(store.entry(identity)), f"is refused: {wrong}"))
+                reasons.append(Reason("store", str(store.entry(identity)), wrong))
             else:
                 fate = Fate.HIT
                 outputs = read_record(store.entry(identity) / RECORD)["identity"]["outputs"]
@@ -111,14 +112,12 @@ def _explain(call: Call, store: Store, known: _Known) -> Explained:
 
 
 def _wrong_entry(store: Store, identity: str) -> str:
-    """What is wrong with an entry, so that it is made again; empty if all is well."""
-    if wrong := store.misfits(identity):
-        return "; ".join(wrong)
+    """What is wrong with an entry, so that it is no hit; empty if all is well."""
     try:
-        read_record(store.entry(identity) / RECORD)
-    except ValueError as error:
-        return str(error)
-    return ""
+        wrong = refusal(store, identity)
+    except OSError as error:
+        return f"can't be read now ({error})"
+    return f"is refused: {'; '.join(wrong)}" if wrong else ""
 
 
 def _reasons(call: Call, store: Store, found: Mapping[str, list[str | None]]) -> Iterator[Reason]:

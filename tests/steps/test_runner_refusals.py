@@ -1,0 +1,58 @@
+"""The runner and entries that it doesn't link: refused, named, and made again."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from runner_jobs import QUICK_STEP, Runner, entries, identity_in, run
+
+
+def test_an_entry_whose_bytes_do_not_fit_is_refused(
+    runner: Runner, made_up: Callable[..., None]
+) -> None:
+    made_up(QUICK_STEP)
+    command = runner("made_up", outputs=["results/x"])
+    assert run(command).returncode == 0
+    (entry,) = entries()
+    (entry / "x").chmod(0o644)
+    (entry / "x").write_text("tampered")
+    again = run(command)
+    assert again.returncode == 0
+    assert f"the store's entry {entry.name} is refused" in again.stderr
+    assert "x has other bytes than its manifest says" in again.stderr
+    assert Path("results/x").read_text() == "x"
+    (refused,) = Path("store/refused").iterdir()
+    assert (refused / "x").read_text() == "tampered"
+
+
+def test_an_entry_that_lost_its_manifest_is_set_aside_and_made_again(
+    runner: Runner, made_up: Callable[..., None]
+) -> None:
+    made_up(QUICK_STEP)
+    command = runner("made_up", outputs=["results/x"])
+    assert run(command).returncode == 0
+    (entry,) = entries()
+    (entry / "manifest.json").unlink()
+    again = run(command)
+    assert again.returncode == 0, again.stderr
+    assert f"the store's entry {entry.name} is refused" in again.stderr
+    assert "manifest.json" in again.stderr
+    assert (entry / "manifest.json").is_file()
+    (refused,) = Path("store/refused").iterdir()
+    assert (refused / "x").read_text() == "x"
+
+
+def test_an_entry_under_the_name_of_another_one_is_refused(
+    runner: Runner, made_up: Callable[..., None]
+) -> None:
+    made_up(QUICK_STEP)
+    first, second = (
+        runner("made_up", outputs=["results/x"], settings={"seed": seed}) for seed in (1, 2)
+    )
+    assert run(first).returncode == 0
+    (entry,) = entries()
+    entry.rename(entry.with_name(identity_in(second)))
+    again = run(second)
+    assert again.returncode == 0, again.stderr
+    assert f"the store's entry {identity_in(second)} is refused" in again.stderr
+    assert f"its contents give the identity {entry.name}" in again.stderr
+    assert "done in" in again.stderr
