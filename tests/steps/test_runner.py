@@ -56,6 +56,7 @@ def test_the_second_time_is_a_hit_with_the_same_bytes(runner: Runner, project: P
     assert note["identity"] == entry.name
     assert note["output"] == "forms/forms.json"
     assert note["record"] == record["sha256"]["identity"]
+    assert note["circumstances"] == record["sha256"]["circumstances"]
     assert note["inputs"] == sources
     assert note["hit"] is False
 

@@ -84,6 +84,7 @@ def _run(call: Call, store: Store, works_for: Starters) -> int:
         identity=identity,
         record=record["sha256"]["identity"],
         lasting=lasting_digest(record["identity"]),
+        circumstances=record["sha256"]["circumstances"],
         rule=call.rule,
         run=call.run,
         hit=hit,
