@@ -1,4 +1,4 @@
-"""The environment that the runner prepares for a step, which numerical libraries read as they load."""
+"""The environment that the runner prepares for a step; libraries read it as they load."""
 
 import json
 from collections.abc import Callable
