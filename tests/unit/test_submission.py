@@ -132,6 +132,13 @@ def test_rules_and_what_computes_params_are_compared(
         submission.fingerprint.forget()
 
 
+def test_a_source_that_is_gone_is_named(values: dict[str, Any], source: Path) -> None:
+    check_rules(values)
+    source.unlink()
+    with pytest.raises(ValueError, match=r"authored\.yaml changed since the work was submitted"):
+        check_rules(values)
+
+
 def install(folder: Path, name: str, version: str) -> None:
     place = folder / f"{name}-{version}.dist-info"
     place.mkdir(parents=True)

@@ -67,9 +67,12 @@ def check_rules(values: Mapping[str, Any]) -> None:
     Raises
     ------
     ValueError
-        Naming the files of rules, each byte of which counts, and the modules that differ.
+        Naming the files of rules, each byte of which counts, and the modules that differ, and
+        source files that are gone.
     """
     changed = _differing(values.get("rules", {}), rule_files())
+    # Rules that take all files of a folder would take fewer, and the runner knows these alone.
+    changed |= {path for path in values["sources"] if not Path(path).is_file()}
     _stop_if(changed.union(*(_edited(values, module) for module in PARAMS_CODE)))
 
 
