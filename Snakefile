@@ -30,9 +30,12 @@ SITE_FILE = config.pop("site", None)
 # is read here where no other was named: the directive `configfile:` would merge it into others.
 try:
     SITE = read_site(Path(SITE_FILE)) if SITE_FILE else None
+    SUBMITTED = submission.submitted()
+    if SUBMITTED is not None:
+        submission.check_rules(SUBMITTED)
     study = (
-        submitted_study(submission.submitted()["settings"])
-        if submission.submitted()
+        submitted_study(SUBMITTED["settings"])
+        if SUBMITTED is not None
         else load_study(
             config if workflow.configfiles else read_settings(Path("config/config.yaml")) | config,
             source=", ".join(map(str, workflow.configfiles)) or "config/config.yaml",
@@ -102,7 +105,7 @@ place_rules()
 
 
 # In the submitting process: what its jobs compare with, written when the work begins.
-if submission.submitted() is None:
+if SUBMITTED is None:
     if LOOKS_ONLY.isdisjoint(sys.argv):
         # A study that was moved has nothing to run; the store is to know what it needs all the same.
         the_store().register_study(Path(ROOT), partial(identities, Path(ROOT)))

@@ -172,7 +172,7 @@ def train(case: Case, model: Path, folder: Path) -> float:
         "out": str(folder / "out"),
         "answers": str(folder),
         "unfinished": str(folder / "unfinished"),
-        "measured": str(folder / "measured.json"),
+        "measured": str(folder / "measured"),
         "log": str(folder / "log"),
     }
     (folder / "job.json").write_text(json.dumps(job))

@@ -115,6 +115,8 @@ def runner(folder: Path) -> list[Row]:
         shutil.copy(PROJECT / "workflow/mimic" / name, package)
     shutil.copytree(PROJECT / "workflow/mimic/provenance", package / "provenance")
     shutil.copy(PROJECT / "pyproject.toml", folder)
+    # What a submission describes besides steps.
+    (package / "study.py").touch()
     (package / "made_up.py").write_text(STEP)
     environment = {**os.environ, "PYTHONPATH": str(package.parent)}
     environment["MIMIC_STORE"] = str(folder / "store")

@@ -71,6 +71,8 @@ def made_up(tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> C
             shutil.copy(project / "workflow/mimic" / name, package)
         shutil.copytree(project / "workflow/mimic/provenance", package / "provenance")
         shutil.copy(project / "pyproject.toml", tmp_path)
+        # What a submission describes besides steps.
+        (package / "study.py").touch()
         (package / "made_up.py").write_text(code)
         monkeypatch.setenv("PYTHONPATH", str(package.parent))
 

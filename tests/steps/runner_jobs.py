@@ -60,6 +60,28 @@ from mimic.step import run_step
 run_step(lambda job: None)
 """
 
+# Each of two processes has a GPU of its own, sees both, and opens a folder of answers.
+MEASURING_STEP = """\
+import os, sys
+from types import SimpleNamespace
+from mimic.step import run_step
+
+def main(job):
+    rank = int(os.environ["RANK"])
+    cuda = SimpleNamespace(
+        is_initialized=lambda: True,
+        device_count=lambda: 2,
+        current_device=lambda: rank,
+        max_memory_allocated=lambda device: (rank + 1) * 2**30 if device == rank else 0,
+    )
+    sys.modules["torch"] = SimpleNamespace(cuda=cuda)
+    sys.modules["mimic.respondents.store"] = SimpleNamespace(OPENED={"common", f"of-{rank}"})
+    if rank == 0:
+        (job.out / "x").write_text("x")
+
+run_step(main)
+"""
+
 # Answers what nobody has answered yet, and fails when that is done where one is wrong.
 ANSWERING_STEP = """\
 from mimic.progress import say

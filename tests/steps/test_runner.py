@@ -13,6 +13,7 @@ from runner_jobs import (
     ANSWERING_STEP,
     FAILING_STEP,
     FORGETFUL_STEP,
+    MEASURING_STEP,
     QUICK_STEP,
     TALKATIVE_STEP,
     Runner,
@@ -59,6 +60,7 @@ def test_the_second_time_is_a_hit_with_the_same_bytes(runner: Runner, project: P
     assert note["identity"] == entry.name
     assert note["output"] == "forms/forms.json"
     assert note["record"] == record["sha256"]["identity"]
+    assert note["circumstances"] == record["sha256"]["circumstances"]
     assert note["inputs"] == sources
     assert note["hit"] is False
 
@@ -72,6 +74,22 @@ def test_the_second_time_is_a_hit_with_the_same_bytes(runner: Runner, project: P
     assert output.read_bytes() == before
     assert entries() == [entry]
     assert (entry / "record.json").read_bytes() == record_before
+
+
+def test_each_of_several_processes_measures_itself(
+    runner: Runner, made_up: Callable[..., None]
+) -> None:
+    made_up(MEASURING_STEP)
+    command = runner("made_up", outputs=["results/x"])
+    place = command.index("--files") + 1
+    command[place] = canonical_json(json.loads(command[place]) | {"devices": 2})
+    made = run(command)
+    assert made.returncode == 0, made.stderr
+    (entry,) = entries()
+    circumstances = read_json(entry / "record.json")["circumstances"]
+    assert circumstances["peak_gpu_memory_mb"] == [1024, 2048]
+    assert circumstances["answers"] == ["common", "of-0", "of-1"]
+    assert work() == []
 
 
 def test_changed_input_bytes_make_another_entry(

@@ -109,6 +109,7 @@ def run(
         identity=identity,
         record=kept["sha256"]["identity"],
         lasting=lasting_digest(kept["identity"]),
+        circumstances=kept["sha256"]["circumstances"],
         rule=call.rule,
         run=call.run,
         hit=hit,

@@ -132,6 +132,40 @@ def test_an_edited_record_with_mended_digests(
 @pytest.mark.parametrize(
     "change",
     [
+        lambda how: how.update(host="elsewhere"),
+        lambda how: how.update(attempts=7),
+        lambda how: how["git"].update(commit="0" * 40, dirty=False),
+        lambda how: how.update(started="2020-01-01T00:00:00.000000Z"),
+    ],
+)
+def test_edited_circumstances_with_mended_digests(
+    store: Store, made: dict[str, str], change: Callable[[Any], None]
+) -> None:
+    edit_record(store, made["finetune"], lambda record: change(record["circumstances"]), mend=True)
+    with pytest.raises(Misfit, match=f"^{ADAPTER}: .* is not the record that it was linked with"):
+        audit(store)
+
+
+def test_circumstances_of_a_later_time_are_those_of_the_same_made_again(
+    store: Store, made: dict[str, str]
+) -> None:
+    adapter = Path(ADAPTER)
+    assert audit(store).outputs[adapter].remarks == ()
+    former = read_json(note_file(ROOT, adapter))
+    shutil.rmtree(store.entry(made["finetune"]))
+    run(store, calls()["finetune"], FILES["finetune"])
+    write_json(note_file(ROOT, adapter), former)
+    remark = "made again since it was linked, with the same bytes"
+    assert audit(store).outputs[adapter].remarks == (remark,)
+    # A note of a former version knows nothing of them.
+    del former["circumstances"]
+    write_json(note_file(ROOT, adapter), former)
+    assert audit(store).outputs[adapter].remarks == ()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
         lambda identity: identity.update(rule="other"),
         lambda identity: identity.update(run="sft-s2"),
         lambda identity: identity["seeds"].update(seed=2),

@@ -13,8 +13,10 @@ from made_up_study import ADAPTER, ESSAYS, METRICS, REPORT, call_of, run
 from offline_validator import fill_cache, issues_of
 
 from mimic import cli
+from mimic.files import read_json, write_json
 from mimic.provenance.crate_command import write_crate
 from mimic.provenance.crate_contents import settings_content
+from mimic.provenance.notes import note_file
 from mimic.provenance.records import read_record
 from mimic.provenance.store import RECORD, Store
 
@@ -304,6 +306,15 @@ def test_a_commit_is_the_version_of_what_ran(store: Store, monkeypatch: pytest.M
     assert found["Snakefile"]["version"] == f"{'c' * 40} with edits"
     (tool,) = (e for e in found.values() if e.get("name") == "mimic.finetune.sft")
     assert tool["softwareVersion"] == f"{'c' * 40} with edits"
+
+
+def test_rule_and_run_are_those_of_the_record(store: Store) -> None:
+    build(store)
+    place = note_file(Path("results"), Path(METRICS))
+    write_json(place, read_json(place) | {"rule": "made_up", "run": "made-up"})
+    found = entities(crate())
+    assert "#rule-metrics" in found
+    assert not [word for word in ("made_up", "made-up") if word in json.dumps(found)]
 
 
 def test_a_misfit_refuses_it(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

@@ -145,6 +145,14 @@ def test_other_distributions_are_no_part_of_it(write: Write) -> None:
         "import importlib\n\nm = importlib.import_module(name)",
         "x = 1\n\nm = __import__(name)",
         "\n\nfrom importlib import import_module as get",
+        "import importlib\n\nms = list(map(importlib.import_module, names))",
+        "import importlib.util\n\nm = importlib.util.module_from_spec(found)",
+        "import importlib\n\nfound.loader.exec_module(m)",
+        "import importlib\n\nm = loader.load_module()",
+        "import runpy\n\nvalues = runpy.run_path(path)",
+        "import runpy\n\nvalues = runpy.run_module(name)",
+        "\n\nfrom runpy import run_path as run",
+        "text = open(path).read()\n\nexec(text)",
     ],
 )
 def test_a_dynamic_import_is_refused_with_file_and_line(

@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from mimic.provenance.specs import spec
 from mimic.provenance.submission import (
     VARIABLE,
     check_drift,
+    check_rules,
     check_spec,
     read_submission,
     submitted,
@@ -39,7 +41,7 @@ def spec_of(source: Path) -> Any:
 
 
 def test_it_holds_all_steps_groups_and_sources(values: dict[str, Any], source: Path) -> None:
-    assert set(values["code"]) == set(all_steps())
+    assert set(values["code"]) == {*all_steps(), "study", "provenance.specs"}
     assert {"finetune.dpo", "metrics.study", "report.build"} <= set(values["code"])
     assert values["code"]["forms.build"] == step_code("forms.build")
     assert set(values["environment"]) == {"data", "train", "measure", "report"}
@@ -89,6 +91,52 @@ def test_an_edit_after_the_submission_is_seen_and_a_comment_is_none(
         check_drift(values, spec=good, sources=digests)
     # A hit is what was submitted, whatever the files say by now.
     check_spec(values, spec=good, sources=digests)
+
+
+def test_rules_and_what_computes_params_are_compared(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("workflow/mimic", "workflow/rules"):
+        shutil.copytree(project / name, tmp_path / name)
+    shutil.copy(project / "Snakefile", tmp_path)
+    monkeypatch.setattr(submission.fingerprint, "PACKAGE_ROOT", tmp_path / "workflow")
+    submission.fingerprint.forget()
+    values = describe(settings={}, sources=[])
+    check_rules(values)
+
+    def stopped_by(name: str, more: str) -> str:
+        path = tmp_path / name
+        before = path.read_text() if path.exists() else None
+        path.write_text((before or "") + more)
+        with pytest.raises(ValueError, match="changed since the work was submitted") as caught:
+            check_rules(values)
+        path.unlink() if before is None else path.write_text(before)
+        check_rules(values)
+        return str(caught.value).split(" changed")[0]
+
+    try:
+        for name in ("Snakefile", "workflow/rules/essays.smk", "workflow/rules/further.smk"):
+            assert stopped_by(name, "# A comment.\n") == name
+        for name in ("study", "recipes", "essays.settings", "provenance.specs"):
+            path = f"workflow/mimic/{name.replace('.', '/')}.py"
+            assert stopped_by(path, "EDITED = True\n") == f"mimic.{name}"
+        study = tmp_path / "workflow/mimic/study.py"
+        study.write_text(study.read_text() + "# A comment.\n")
+        check_rules(values)
+        # A submission of a version that compared no rules.
+        former = {key: value for key, value in values.items() if key != "rules"}
+        with pytest.raises(ValueError, match=r"^Snakefile, workflow/rules/common\.smk"):
+            check_rules(former)
+    finally:
+        monkeypatch.undo()
+        submission.fingerprint.forget()
+
+
+def test_a_source_that_is_gone_is_named(values: dict[str, Any], source: Path) -> None:
+    check_rules(values)
+    source.unlink()
+    with pytest.raises(ValueError, match=r"authored\.yaml changed since the work was submitted"):
+        check_rules(values)
 
 
 def install(folder: Path, name: str, version: str) -> None:

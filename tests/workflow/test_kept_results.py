@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from offline_validator import fill_cache, issues_of
 from small_study import CONFIG, ROOT, SECRET, SmallStudy
 
 from mimic.provenance.records import part_digest, utc
@@ -174,6 +175,18 @@ def test_records_name_no_private_folder_and_no_secret(study: SmallStudy) -> None
     for path in records:
         text = path.read_text(encoding="utf-8")
         assert [word for word in private if word in text] == [], path
+
+
+@pytest.mark.slow
+def test_the_crate_of_a_real_study_is_a_provenance_run_crate(
+    study: SmallStudy, tmp_path: Path
+) -> None:
+    written = study.mimic("crate", "study.zip", "--configfile", CONFIG)
+    assert written.returncode == 0, written.stdout + written.stderr
+    assert ", 23 jobs, " in written.stdout
+    cache = tmp_path / "validator"
+    fill_cache(cache)
+    assert issues_of(study.folder / "study.zip", cache) == []
 
 
 @pytest.mark.slow

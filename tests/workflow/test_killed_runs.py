@@ -55,6 +55,12 @@ def test_code_changed_while_a_job_queues_stops_it_on_a_cluster(study: SmallStudy
     assert "mimic.essays.check changed since the work was submitted" in stopped
     assert stopped.endswith("status 1")
     assert not (study.folder / ROOT / "essays/essays.csv").exists()
+    rules = "workflow/rules/essays.smk"
+    kept = study.read(rules)
+    stopped = submit_and_edit(rules, kept.replace("essays_settings()", "{}"))
+    assert f"{rules} changed since the work was submitted" in stopped
+    assert stopped.endswith("status 1")
+    study.write(rules, kept)
     # Settings that changed while it queued are for the next submission; this job does what was
     # submitted.
     went_on = submit_and_edit(CONFIG, settings.replace("composed: true", "composed: false"))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mimic.files import read_json, write_json
+from mimic.files import make_shared_folder, read_json, write_json
 from mimic.settings import SettingsT, parse_settings
 
 
@@ -85,19 +85,21 @@ def run_step(main: Callable[[Job], None]) -> None:
         traceback.print_exc()
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
-    # Of several processes of a training, the first one speaks for all.
-    if os.environ.get("RANK", "0") == "0":
-        write_json(Path(values["measured"]), _measured())
+    place = Path(values["measured"])
+    make_shared_folder(place)
+    # Each of several processes knows of itself alone.
+    write_json(place / f"{os.environ.get('RANK', '0')}.json", _measured())
 
 
 def _measured() -> dict[str, Any]:
-    """What only the step's own process can know."""
+    """What only the step's own process can know; of several, each has a GPU of its own."""
     measured: dict[str, Any] = {}
     if (kept := sys.modules.get("mimic.respondents.store")) is not None:
         measured["answers"] = sorted(kept.OPENED)
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
-        devices = range(torch.cuda.device_count())
-        peaks = [torch.cuda.max_memory_allocated(i) // 2**20 for i in devices]
+        is_alone = os.environ.get("WORLD_SIZE", "1") == "1"
+        own = range(torch.cuda.device_count()) if is_alone else [torch.cuda.current_device()]
+        peaks = [torch.cuda.max_memory_allocated(device) // 2**20 for device in own]
         measured["peak_gpu_memory_mb"] = peaks
     return measured

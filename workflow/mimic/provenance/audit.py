@@ -154,7 +154,7 @@ class Audit:
             raise Misfit(
                 f"{path}: {place} says that it was made at {ended}, which is still to come"
             )
-        if record["sha256"]["identity"] != note.record:
+        if not _is_linked(note, record):
             self._check_made_again(path, place, note, record)
         if identity["seeds"] != seeds_in(identity["settings"]):
             raise Misfit(f"{path}: {place}: its seeds are not those of its settings")
@@ -183,6 +183,8 @@ class Audit:
         words = f"{path}: {place} is not the record that it was linked with"
         if record["circumstances"]["ended"] <= note.linked:
             raise Misfit(words)
+        if record["sha256"]["identity"] == note.record:
+            return
         runs = {other.run for _, other in all_notes(self.root) if other.identity == note.identity}
         if lasting_digest(identity) != note.lasting or identity["run"] not in runs:
             raise Misfit(
@@ -224,7 +226,7 @@ class Audit:
     def _remarks(self, note: Note, record: Mapping[str, Any]) -> Iterable[str]:
         if note.hit:
             yield "a hit: it was made before and linked from the store"
-        if record["sha256"]["identity"] != note.record:
+        if not _is_linked(note, record):
             yield "made again since it was linked, with the same bytes"
         started = record["circumstances"]["started"]
         for paths in note.inputs.values():
@@ -251,6 +253,13 @@ class Audit:
             return self._digests[key]
         except OSError as error:
             raise Misfit(f"{path}: can't be read ({error.strerror})") from None
+
+
+def _is_linked(note: Note, record: Mapping[str, Any]) -> bool:
+    """Whether a record is the very one that an output was linked with."""
+    digests = record["sha256"]
+    known = (None, digests["circumstances"])
+    return bool(digests["identity"] == note.record) and note.circumstances in known
 
 
 def study_of(path: Path) -> Path:

@@ -17,8 +17,11 @@ from mimic.files import sha256_file
 PACKAGE = "mimic"
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
-# These functions import a module whose name the walk can't see.
-_DYNAMIC = {"import_module", "__import__"}
+# These functions run code of a module that the walk can't see.
+_DYNAMIC = {
+    *("import_module", "__import__", "module_from_spec", "exec_module", "load_module"),
+    *("run_module", "run_path", "exec"),
+}
 _STEP = re.compile(r"^(    )?run_step\(", flags=re.MULTILINE)
 
 
@@ -156,7 +159,7 @@ def _imports(tree: ast.AST, *, package: str, path: Path) -> list[str]:
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if hidden := _DYNAMIC & {alias.name for alias in node.names}:
-                # Under another name its calls would not be seen below.
+                # Under another name it would not be seen below.
                 _refuse(path, node.lineno, *hidden)
             if node.level:
                 above = package.split(".")
@@ -164,9 +167,9 @@ def _imports(tree: ast.AST, *, package: str, path: Path) -> list[str]:
                 base = ".".join([*above, *([base] if base else [])])
             found.append(base)
             found.extend(f"{base}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call):
-            function = node.func
-            name = getattr(function, "attr", getattr(function, "id", ""))
+        elif isinstance(node, ast.Name | ast.Attribute):
+            # Whether it is called here, or handed on to what calls it.
+            name = node.id if isinstance(node, ast.Name) else node.attr
             if name in _DYNAMIC:
                 _refuse(path, node.lineno, name)
     ours = [name for name in found if name == PACKAGE or name.startswith(f"{PACKAGE}.")]

@@ -32,8 +32,11 @@ class Note:
     lasting
         sha256 of what of that part stays when the same is made again; None in notes of former
         versions.
+    circumstances
+        sha256 of the circumstances part of its record; None in notes of former versions.
     rule, run
-        Of the job; run is None if it is about none or all.
+        Of the job that was linked to it, which of a hit needn't be those of its record; run is None
+        if the job is about none or all.
     hit
         Whether the entry was there before, so that nothing ran.
     linked
@@ -50,6 +53,7 @@ class Note:
     linked: str
     inputs: dict[str, list[str]]
     lasting: str | None = None
+    circumstances: str | None = None
 
 
 def note_file(root: Path, output: Path) -> Path:

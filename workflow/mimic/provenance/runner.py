@@ -17,6 +17,7 @@ from mimic.files import read_json, sha256_file, write_json
 from mimic.provenance import fingerprint
 from mimic.provenance.call import Call, parse_call
 from mimic.provenance.lock import Lock
+from mimic.provenance.measured import forget_measured, read_measured
 from mimic.provenance.notes import Note, maker_of, read_note, write_notes
 from mimic.provenance.pack_table import read_log, read_row
 from mimic.provenance.placing import write_json_whole
@@ -94,6 +95,7 @@ def _note(call: Call, store: Store, identity: str, *, hit: bool) -> None:
         identity=identity,
         record=record["sha256"]["identity"],
         lasting=lasting_digest(record["identity"]),
+        circumstances=record["sha256"]["circumstances"],
         rule=call.rule,
         run=call.run,
         hit=hit,
@@ -164,8 +166,8 @@ def _work(call: Call, store: Store, identity: str, lock: Lock, works_for: Starte
     with store.fresh_out(identity) as out:
         work = store.work(identity)
         attempts = _count_attempt(work / "attempts.json")
-        measured = work / "measured.json"
-        measured.unlink(missing_ok=True)
+        measured = work / "measured"
+        forget_measured(measured)
         write_json(
             work / "job.json",
             {
@@ -215,7 +217,7 @@ def _work(call: Call, store: Store, identity: str, lock: Lock, works_for: Starte
             ended=utc(ended),
             attempts=attempts,
             git=(submitted() or {"git": {}})["git"],
-            measured=read_json(measured) if measured.is_file() else {},
+            measured=read_measured(measured),
         )
 
         def record(outputs: dict[str, str]) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """What the process that submits jobs found, and the jobs' comparison with it.
 
 A job on a cluster reads the Snakefile again, perhaps hours later, so what it reads is no witness of
-what was submitted. The submitting process writes settings, code, environment and source files'
-digests to one file, named by its contents, and passes its name. A job takes the settings from
-there, and its runner stops where code, environment or a source file differ.
+what was submitted. The submitting process writes settings, code, environment and the digests of
+rules and source files to one file, named by its contents, and passes its name. A job takes the
+settings from there. It stops where the rules that compute its params differ, and its runner where
+code, environment or a source file do.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mimic.files import canonical_json, read_json
+from mimic.files import canonical_json, read_json, sha256_file
 from mimic.provenance import fingerprint
 
 VARIABLE = "MIMIC_SUBMISSION"
 FOLDER = ".submissions"
+# What the Snakefile and the rules compute a job's params by, besides the step's own code.
+PARAMS_CODE = ("study", "provenance.specs")
 
 
 def submitted() -> dict[str, Any] | None:
@@ -47,6 +50,37 @@ def read_submission(path: Path) -> dict[str, Any]:
     if digest_of(values) != path.stem:
         raise ValueError(f"{path}: the file of this submission was edited; start snakemake again")
     return values
+
+
+def check_rules(values: Mapping[str, Any]) -> None:
+    """Check that a process that reads the Snakefile again reads what was submitted.
+
+    Its params are computed by what it reads, and Snakemake files results under the submitter's.
+    This is no part of a runner's checks: the params of a job that the submitting process starts
+    itself were computed when that began, whatever the rules say by now.
+
+    Parameters
+    ----------
+    values
+        The submission.
+
+    Raises
+    ------
+    ValueError
+        Naming the files of rules, each byte of which counts, and the modules that differ, and
+        source files that are gone.
+    """
+    changed = _differing(values.get("rules", {}), rule_files())
+    # Rules that take all files of a folder would take fewer, and the runner knows these alone.
+    changed |= {path for path in values["sources"] if not Path(path).is_file()}
+    _stop_if(changed.union(*(_edited(values, module) for module in PARAMS_CODE)))
+
+
+def rule_files() -> dict[str, str]:
+    """The sha256 of the Snakefile and of each file of rules, by path in the project's folder."""
+    project = fingerprint.PACKAGE_ROOT.parent
+    paths = [project / "Snakefile", *project.glob("workflow/rules/*.smk")]
+    return {p.relative_to(project).as_posix(): sha256_file(p) for p in paths if p.is_file()}
 
 
 def check_spec(
@@ -90,15 +124,7 @@ def check_drift(
     ValueError
         Naming the modules, group or files that differ.
     """
-    changed = _unlike(values, spec=spec, sources=sources)
-    code = values["code"].get(spec["step"], {})
-    # Bytes first: walking the syntax trees takes ten times as long.
-    touched = any(
-        fingerprint.module_bytes(name) != values["files"][name]["sha256"] for name in code
-    )
-    if touched:
-        fingerprint.forget()
-        changed |= _differing(code, fingerprint.step_code(spec["step"]))
+    changed = _unlike(values, spec=spec, sources=sources) | _edited(values, spec["step"])
     # Names first here, too: the versions of a group take a hundred times as long.
     if installed() != values.get("installed"):
         from mimic.provenance import environment
@@ -139,6 +165,16 @@ def _unlike(
     return changed | {
         path for path, digest in sources.items() if values["sources"].get(path) != digest
     }
+
+
+def _edited(values: Mapping[str, Any], step: str) -> set[str]:
+    """The modules of a step whose code is by now another than what was submitted."""
+    code = values["code"].get(step, {})
+    # Bytes first: walking the syntax trees takes ten times as long.
+    if all(fingerprint.module_bytes(name) == values["files"][name]["sha256"] for name in code):
+        return set()
+    fingerprint.forget()
+    return _differing(code, fingerprint.step_code(step))
 
 
 def _stop_if(changed: set[str]) -> None:

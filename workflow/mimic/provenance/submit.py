@@ -15,7 +15,13 @@ from typing import Any
 from mimic.files import make_shared_folder, sha256_file, write_json
 from mimic.provenance import fingerprint
 from mimic.provenance.environment import GROUPS, group_digest, group_versions
-from mimic.provenance.submission import FOLDER, digest_of, installed
+from mimic.provenance.submission import (
+    FOLDER,
+    PARAMS_CODE,
+    digest_of,
+    installed,
+    rule_files,
+)
 
 
 def describe(*, settings: Mapping[str, Any], sources: Iterable[str | Path]) -> dict[str, Any]:
@@ -35,13 +41,14 @@ def describe(*, settings: Mapping[str, Any], sources: Iterable[str | Path]) -> d
     """
     files: dict[str, dict[str, str]] = {}
     code = {}
-    for step in fingerprint.all_steps():
+    for step in (*fingerprint.all_steps(), *PARAMS_CODE):
         code[step] = fingerprint.step_code(step)
         files |= fingerprint.step_files(step)
     return {
         "settings": settings,
         "code": code,
         "files": files,
+        "rules": rule_files(),
         "environment": {
             group: {"digest": group_digest(group), "versions": group_versions(group)}
             for group in GROUPS
