@@ -15,7 +15,8 @@ from mimic.provenance.notes import identities
 from mimic.provenance.specs import code_digest, job_files, spec, use_this_python
 from mimic.provenance.store import the_store
 from mimic.questionnaire.settings import AskSettings
-from mimic.study import INSTRUMENTS, load_study, read_settings, submitted_study
+from mimic.study import load_study, read_settings, submitted_study
+from mimic.study_checks import INSTRUMENTS
 
 min_version("9.27")
 

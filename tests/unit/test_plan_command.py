@@ -15,7 +15,8 @@ from mimic.files import write_json
 from mimic.finetune.settings import DpoSettings, SftSettings
 from mimic.provenance.records import make_record
 from mimic.provenance.store import RECORD
-from mimic.study import MODELS_FILE, load_models
+from mimic.study import load_models
+from mimic.study_checks import MODELS_FILE
 from mimic.writing.settings import WritingSettings
 
 GPU: dict[str, Any] = {"device": "cuda", "precision": "bfloat16"}

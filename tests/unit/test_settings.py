@@ -187,10 +187,26 @@ def test_the_smoke_study_has_a_root_of_its_own(project: Path) -> None:
 
 def test_an_unknown_model_lists_the_known(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project)
-    with pytest.raises(ValueError, match=r"mine\.yaml: models: no model 'gpt9'.*smollm2"):
+    with pytest.raises(ValueError, match=r"mine\.yaml: models: no 'gpt9' in .*; there .*smollm2"):
         load_study({"models": ["gpt9"]}, source="mine.yaml")
     with pytest.raises(ValueError, match="no 'neo' in config/instruments; there are ipip_"):
         load_study({"questionnaire": {"instrument": "neo"}}, source="mine.yaml")
+    with pytest.raises(ValueError, match="no 'mini_ipp' .*; did you mean 'mini_ipip'. there are"):
+        load_study({"questionnaire": {"instrument": "mini_ipp"}}, source="mine.yaml")
+
+
+@pytest.mark.parametrize("key", ["formats", "trained_formats"])
+def test_an_unknown_format_is_refused_before_any_job(
+    project: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.chdir(project)
+    words = (
+        rf"mine\.yaml: forms\.{key}: no 'digit' in .*authored.yaml; did you mean 'digits'. there"
+    )
+    with pytest.raises(ValueError, match=words):
+        load_study({"forms": {key: ["digit"]}}, source="mine.yaml")
+    with pytest.raises(ValueError, match=r"mine\.yaml: .*one format must never be trained on"):
+        load_study({"forms": {"formats": ["phrases"]}}, source="mine.yaml")
 
 
 def test_runs_are_listed(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

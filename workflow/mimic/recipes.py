@@ -381,3 +381,8 @@ def _mark(key: str, value: Any, sweep: SweepSettings) -> str:
     if key == "request":
         return f"request{sweep.request.index(value) + 1}"
     return {"learning_rate": "lr"}.get(key, key) + f"{value:g}".replace("e-0", "e-")
+
+
+def recipe_key(name: str | None) -> str:
+    """The key of a recipe in the settings; None for the section itself."""
+    return "finetune" if name is None else f"finetune.recipes.{name}"

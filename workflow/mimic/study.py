@@ -23,14 +23,21 @@ from mimic.metrics.settings import MetricsSettings
 from mimic.models.settings import ModelSettings, check_models
 from mimic.pairs.settings import PairsSettings
 from mimic.questionnaire.settings import QuestionnaireSettings
-from mimic.recipes import FinetuneSettings, Run, Runs, Series, list_runs, list_series
+from mimic.recipes import (
+    FinetuneSettings,
+    Run,
+    Runs,
+    Series,
+    list_runs,
+    list_series,
+    recipe_key,
+)
 from mimic.report.settings import ReportSettings
 from mimic.settings import Settings, parse_settings
+from mimic.study_checks import MODELS_FILE, check_names, check_served
 from mimic.writing.settings import WritingSettings
 
 DEFAULT_SETTINGS = Path("config/config.yaml")
-MODELS_FILE = Path("config/models.yaml")
-INSTRUMENTS = Path("config/instruments")
 
 
 class StudySettings(Settings):
@@ -78,7 +85,7 @@ class StudySettings(Settings):
             "questionnaire.protocols": self.questionnaire.protocols,
         }
         for name, recipe in self.finetune.named():
-            prefix = _recipe_key(name)
+            prefix = recipe_key(name)
             lists = {
                 "methods": recipe.methods,
                 "models": recipe.models or (),
@@ -99,7 +106,7 @@ class StudySettings(Settings):
         for name, recipe in self.finetune.named():
             for model in set(recipe.models or ()) - set(self.models):
                 raise ValueError(
-                    f"{_recipe_key(name)}.models names {model!r}, which is none of the study's "
+                    f"{recipe_key(name)}.models names {model!r}, which is none of the study's "
                     f"models ({', '.join(self.models)}); name one of them, or add it to models"
                 )
         return self
@@ -110,7 +117,7 @@ class StudySettings(Settings):
         for name, recipe in self.finetune.named():
             if recipe.null_adapters and not {"none", "own"} & set(contexts):
                 raise ValueError(
-                    f"{_recipe_key(name)}.null_adapters is {recipe.null_adapters}, but no context "
+                    f"{recipe_key(name)}.null_adapters is {recipe.null_adapters}, but no context "
                     f"of questionnaire.contexts ({', '.join(contexts)}) tells a target, in which "
                     "they could be compared; add none"
                 )
@@ -122,7 +129,7 @@ class StudySettings(Settings):
         for name, recipe in self.finetune.named():
             if recipe.split == "published" and set(contexts) == {"human"}:
                 raise ValueError(
-                    f"{_recipe_key(name)}.split is published, but questionnaire.contexts holds "
+                    f"{recipe_key(name)}.split is published, but questionnaire.contexts holds "
                     "human alone, in which such runs aren't asked: essays that others are asked "
                     "about can be in their training; add none"
                 )
@@ -135,7 +142,7 @@ class StudySettings(Settings):
             for conditioning in recipe.conditioning:
                 if not contexts - NOT_ASKED.get(conditioning, set()):
                     raise ValueError(
-                        f"{_recipe_key(name)}.conditioning has {conditioning}, whose runs aren't "
+                        f"{recipe_key(name)}.conditioning has {conditioning}, whose runs aren't "
                         "asked in any of questionnaire.contexts "
                         f"({', '.join(self.questionnaire.contexts)}); add none to these"
                     )
@@ -149,7 +156,7 @@ class StudySettings(Settings):
                 # accelerate would train a whole copy on each, and say nothing.
                 if config.startswith("fsdp") and self.compute.device == "cpu":
                     raise ValueError(
-                        f"{_recipe_key(name)}.{method}.launch.config is {config}, but on CPUs "
+                        f"{recipe_key(name)}.{method}.launch.config is {config}, but on CPUs "
                         "accelerate gives no device a part of a model; set it to ddp, or "
                         "compute.device to cuda"
                     )
@@ -282,10 +289,6 @@ class Study:
         return 1 if self.is_served(label) else self.settings.compute.devices
 
 
-def _recipe_key(name: str | None) -> str:
-    return "finetune" if name is None else f"finetune.recipes.{name}"
-
-
 def load_study(values: dict[str, Any] | None, *, source: str) -> Study:
     """Check the settings of a study and list its runs.
 
@@ -303,22 +306,11 @@ def load_study(values: dict[str, Any] | None, *, source: str) -> Study:
     """
     settings = parse_settings(StudySettings, values, source=source)
     known = load_models(MODELS_FILE)
-    for name in settings.models:
-        if name not in known:
-            raise ValueError(
-                f"{source}: models: no model {name!r} in {MODELS_FILE}; there are "
-                + ", ".join(sorted(known))
-            )
-    instruments = sorted(path.stem for path in INSTRUMENTS.glob("*.yaml"))
-    if settings.questionnaire.instrument not in instruments:
-        raise ValueError(
-            f"{source}: questionnaire.instrument: no {settings.questionnaire.instrument!r} in "
-            f"{INSTRUMENTS}; there are {', '.join(instruments)}"
-        )
+    check_names(settings, models=known, source=source)
     models = {name: known[name] for name in settings.models}
     served = [name for name, model in models.items() if model.is_served]
     if served:
-        _check_served(settings, served, source=source)
+        check_served(settings, served, source=source)
     return _study(settings, models)
 
 
@@ -336,36 +328,6 @@ def _study(settings: StudySettings, models: dict[str, ModelSettings]) -> Study:
     served = {name for name, model in models.items() if model.is_served}
     runs = list_runs(settings.finetune, models=settings.models, pairs=settings.pairs, served=served)
     return Study(settings, models, runs)
-
-
-def _check_served(settings: StudySettings, served: list[str], *, source: str) -> None:
-    """Refuse what a model of an API can't do."""
-    if len(served) == len(settings.models):
-        raise ValueError(
-            f"{source}: models: {', '.join(served)} can be had by an API alone, which gives no "
-            "likelihoods, and a study rests on them; add a model with weights"
-        )
-    for name, recipe in settings.finetune.named():
-        for model in set(recipe.models or ()) & set(served):
-            raise ValueError(
-                f"{source}: {_recipe_key(name)}.models names {model!r}, which an API serves, so "
-                "that nobody here can train it; leave it out there"
-            )
-    proposals = settings.forms.proposals
-    if proposals is not None and proposals.model in served:
-        raise ValueError(
-            f"{source}: forms.proposals.model = {proposals.model!r}: an API serves it; name a "
-            "model with weights"
-        )
-    questionnaire, written = settings.questionnaire, settings.writing.max_new_tokens
-    in_words = {"released", "corrected"} & set(questionnaire.protocols)
-    taken = questionnaire.generation.text_tokens
-    if in_words and "own" in questionnaire.contexts and taken < written:
-        raise ValueError(
-            f"{source}: questionnaire.generation.text_tokens = {taken}: texts have up to {written} "
-            f"tokens (writing.max_new_tokens), and nobody here can cut those of {served[0]}, whose "
-            f"tokens its provider counts; set it to at least {written}"
-        )
 
 
 def load_models(path: Path) -> dict[str, ModelSettings]:

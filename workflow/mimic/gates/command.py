@@ -20,9 +20,9 @@ from mimic.gates.check import run_gates
 from mimic.gates.gate import Gate
 from mimic.questionnaire.instruments import load_instrument
 from mimic.step import Job
-from mimic.study import DEFAULT_SETTINGS, INSTRUMENTS, Study, load_study, read_settings
+from mimic.study import DEFAULT_SETTINGS, Study, load_study, read_settings
+from mimic.study_checks import AUTHORED_FORMS, INSTRUMENTS
 
-AUTHORED_FORMS = Path("config/forms/authored.yaml")
 REWORDINGS = Path("config/forms/rewordings.yaml")
 RELEASED_FORMS = Path("config/forms/released.yaml")
 # Where there is no terminal, wide enough for every row.

@@ -18,7 +18,8 @@ from mimic.plan.workload import Answering, Training, Writing
 from mimic.questionnaire.instruments import load_instrument
 from mimic.recipes import Run
 from mimic.settings import parse_settings
-from mimic.study import INSTRUMENTS, Study
+from mimic.study import Study
+from mimic.study_checks import INSTRUMENTS
 from mimic.writing.settings import WritingSettings
 
 SKETCHES = Path("config/forms/sketches.yaml")
