@@ -160,12 +160,12 @@ def test_edits_that_arrive_with_old_modification_times_are_found(study: SmallStu
     assert {"essays", "report"} | {f"metrics {run}" for run in RUNS} <= outcome.worked
 
 
-# Edits after which a clean build has the bytes that it had before.
+# Edits after which a clean build has the bytes that it had before. Rows in another order are none:
+# the essays stage notes the order of the file.
 SAME_BYTES = (
     "comment and docstring",
     "a figure's code",
     "the likelihood engine",
-    "rows of the corpus reordered",
     "a package that only plotting needs",
 )
 
