@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mimic.files import read_json, sha256_file, write_json
+from mimic.files import read_json, write_json
 from mimic.provenance import fingerprint
 from mimic.provenance.call import Call, parse_call
+from mimic.provenance.drift import check_submitted, check_unchanged
 from mimic.provenance.lock import Lock
 from mimic.provenance.measured import forget_measured, read_measured
 from mimic.provenance.notes import Note, maker_of, read_note, write_notes
@@ -34,7 +35,7 @@ from mimic.provenance.records import (
 from mimic.provenance.refusal import refusal
 from mimic.provenance.scratch import scratch_folder
 from mimic.provenance.store import RECORD, Store, identity_of, the_store
-from mimic.provenance.submission import check_drift, check_spec, submitted
+from mimic.provenance.submission import submitted
 
 # Lines of a log that are shown where the log may lie on another machine.
 TAIL = 20
@@ -60,7 +61,7 @@ def _suit_rights(store: Store) -> None:
 
 
 def _run(call: Call, store: Store, works_for: Starters) -> int:
-    _check_submitted(call)
+    check_submitted(call)
     identity = identity_of(spec=call.spec, inputs=call.started_from)
     with store.lock(
         identity, waiting=lambda owner: _tell_waiting(call, owner), check=works_for.check
@@ -127,7 +128,7 @@ def _is_hit(call: Call, store: Store, identity: str) -> bool:
 
 def _not_packed(call: Call, table: Path, identity: str) -> int:
     """Say why the store lacks what a pack was to make."""
-    _check_unchanged(call)
+    check_unchanged(call)
     row = read_row(table, call.run)
     if row is None or row.identity != identity or row.state != "failed":
         _tell_and_log(call, f"{table} doesn't say what became of {identity}; start snakemake again")
@@ -162,7 +163,7 @@ def _write_log(call: Call, text: str) -> None:
 
 
 def _work(call: Call, store: Store, identity: str, lock: Lock, works_for: Starters) -> int:
-    _check_unchanged(call)
+    check_unchanged(call)
     with store.fresh_out(identity) as out:
         work = store.work(identity)
         attempts = _count_attempt(work / "attempts.json")
@@ -208,7 +209,7 @@ def _work(call: Call, store: Store, identity: str, lock: Lock, works_for: Starte
             _tell_and_log(call, f"wrote no {', '.join(undone)}")
             return 1
         # An edit while the step ran: what it made may be of either code.
-        _check_unchanged(call)
+        check_unchanged(call)
         if call.digests() != call.started_from:
             raise ValueError("an input changed while the step ran; run it again")
         ended = datetime.now(UTC)
@@ -253,44 +254,6 @@ def _count_attempt(path: Path) -> int:
         former = 0
     write_json_whole(path, {"attempts": former + 1})
     return former + 1
-
-
-def _check_submitted(call: Call) -> None:
-    """Check that the job is what was submitted; a hit would be filed under another's params."""
-    if (submission := submitted()) is None:
-        return
-    sources = {
-        path.as_posix(): digest
-        for name in call.spec["sources"]
-        if name in call.inputs
-        for path, digest in zip(call.inputs[name], call.started_from[name], strict=True)
-    }
-    check_spec(submission, spec=call.spec, sources=sources)
-
-
-def _check_unchanged(call: Call) -> None:
-    """Check that code and source files are those that the job was made from.
-
-    Raises
-    ------
-    ValueError
-        Naming the modules or source files that differ.
-    """
-    if (submission := submitted()) is not None:
-        names = [name for name in call.spec["sources"] if name in call.inputs]
-        sources = {p.as_posix(): sha256_file(p) for name in names for p in call.inputs[name]}
-        check_drift(submission, spec=call.spec, sources=sources)
-        return
-    fingerprint.forget()
-    now, then = fingerprint.step_code(call.spec["step"]), call.spec["code"]
-    changed = {name for name in {*now, *then} if now.get(name) != then.get(name)}
-    digests = call.digests()
-    changed |= {name for name, found in call.spec["sources"].items() if digests[name] != found}
-    if changed:
-        raise ValueError(
-            f"{', '.join(sorted(changed))} changed since the workflow was read; "
-            "start snakemake again"
-        )
 
 
 def _identity_part(call: Call, store: Store, outputs: dict[str, str]) -> dict[str, Any]:
