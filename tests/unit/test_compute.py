@@ -1,6 +1,7 @@
 """Loading models and tokenizers that lack what others have."""
 
 import importlib
+import shutil
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ import torch
 from bitsandbytes.functional import dequantize_4bit
 from bitsandbytes.nn import Linear4bit
 from peft import PeftModel
+from safetensors.torch import load_file, save_file
 
-from mimic.compute import ComputeSettings, load_model, load_tokenizer
+from mimic.compute import DATE, ComputeSettings, load_model, load_tokenizer, template_kind
 from mimic.respondents.base import Prompt
 from mimic.respondents.generation import GenerationRespondent, stop_tokens
 from mimic.respondents.likelihood import OnePrompt, SharedPrefix, all_answers
@@ -127,3 +129,59 @@ def test_without_a_gpu_none_is_stood_in_for(make_job, monkeypatch, step, setting
     said = str(caught.value)
     assert "compute.device is cuda, but PyTorch finds no GPU on this machine" in said
     assert "allowed are cpu and cuda" in said and "set compute.device to cpu" in said
+
+
+# As Llama 3.2's template begins.
+DATED = (
+    "{{- bos_token }}{%- if not date_string is defined %}{%- if strftime_now is defined %}"
+    '{%- set date_string = strftime_now("%d %b %Y") %}{%- else %}'
+    '{%- set date_string = "26 Jul 2024" %}{%- endif %}{%- endif %}'
+    '{{- "Today Date: " + date_string + "\\n" }}'
+    "{%- for message in messages %}{{- message.content + eos_token }}{%- endfor %}"
+)
+
+
+def test_a_chat_template_that_asks_for_the_date_is_told_the_same_every_day(
+    smollm2_tokenizer, tmp_path
+):
+    smollm2_tokenizer.save_pretrained(tmp_path)
+    asked = [{"role": "user", "content": "I hum."}]
+    found = {}
+    for name, template in {"dated": DATED, "own": smollm2_tokenizer.chat_template}.items():
+        (tmp_path / "chat_template.jinja").write_text(template)
+        tokenizer = load_tokenizer(tmp_path)
+        found[name] = template_kind(tokenizer), tokenizer.apply_chat_template(asked, tokenize=False)
+    expected = f"{tokenizer.bos_token}Today Date: {DATE}\nI hum.{tokenizer.eos_token}"
+    assert found["dated"] == ("own, with a fixed date", expected)
+    smollm2_tokenizer.chat_template, own = DATED, smollm2_tokenizer.chat_template
+    try:
+        assert smollm2_tokenizer.apply_chat_template(asked, tokenize=False) != expected
+        smollm2_tokenizer.chat_template = own
+        undated = smollm2_tokenizer.apply_chat_template(asked, tokenize=False)
+    finally:
+        smollm2_tokenizer.chat_template = own
+    assert found["own"] == ("own", undated)
+
+
+def test_in_sixteen_bits_an_adapter_isn_t_rounded_away(tiny_model, tiny_adapter, tmp_path):
+    # What few steps of training add: less than a weight's last bit in bfloat16.
+    weights = load_file(tiny_adapter.parent / "adapter_model.safetensors")
+    small = {name: w * 1e-3 if "lora_B" in name else w for name, w in weights.items()}
+    shutil.copytree(tiny_adapter.parent, tmp_path / "small")
+    save_file(small, tmp_path / "small/adapter_model.safetensors")
+    compute = ComputeSettings(precision="bfloat16")
+    base = load_model(tiny_model.parent, compute=compute)
+    model = load_model(tiny_model.parent, compute=compute, adapter=tmp_path / "small")
+    for layer, former in zip(model.model.layers, base.model.layers, strict=True):
+        module, weight = layer.self_attn.q_proj, former.self_attn.q_proj.weight
+        assert torch.equal(module.base_layer.weight, weight)
+        added = module.get_delta_weight("default")
+        assert added.dtype == torch.float32
+        # Merged, most of it would be lost.
+        assert ((weight + added.to(weight.dtype)) == weight).float().mean() > 0.5
+    name = "base_model.model.model.layers.1.self_attn.q_proj.lora_B.weight"
+    assert torch.equal(module.lora_B["default"].weight, small[name])
+    questions = [Question(tuple(range(3, 25)), (7, 8), (30,), (((40,),), ((41,), (42, 43))))]
+    alone = all_answers(OnePrompt(model), questions)
+    together = all_answers(SharedPrefix(model, batch_tokens=64), questions)
+    assert np.array(together) == pytest.approx(np.array(alone), rel=0.05)

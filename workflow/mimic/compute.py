@@ -89,6 +89,13 @@ def prepare_torch(compute: ComputeSettings, *, seed: int) -> None:
     transformers.utils.logging.disable_progress_bar()
 
 
+# Some chat templates (Llama 3.2's) put today's date into every prompt: a training and its use, and
+# the same question tomorrow, would be told different ones. A macro takes the place of the function
+# that they ask; the date is the one that Llama 3.2's template has where there is no such function.
+DATE = "26 Jul 2024"
+_ASKS_DATE = "strftime_now"
+FIXED_DATE = f"{{%- macro {_ASKS_DATE}(format) %}}{DATE}{{% endmacro -%}}"
+
 # What a tokenizer without a chat template gets: the request, a blank line, the answer.
 PLAIN_TEMPLATE = (
     "{% if bos_token %}{{ bos_token }}{% endif %}{% for message in messages %}"
@@ -100,7 +107,8 @@ PLAIN_TEMPLATE = (
 def load_tokenizer(folder: Path, *, target_tokens: bool = False) -> PreTrainedTokenizerBase:
     """The tokenizer of a model folder, padding on the left as generation needs it.
 
-    A tokenizer without a chat template gets `PLAIN_TEMPLATE`.
+    A tokenizer without a chat template gets `PLAIN_TEMPLATE`; one whose template asks for today's
+    date gets that of `FIXED_DATE`.
 
     Parameters
     ----------
@@ -127,14 +135,21 @@ def load_tokenizer(folder: Path, *, target_tokens: bool = False) -> PreTrainedTo
         tokenizer.pad_token = tokenizer.eos_token
     if not tokenizer.chat_template:
         tokenizer.chat_template = PLAIN_TEMPLATE
+    elif _ASKS_DATE in tokenizer.chat_template:
+        tokenizer.chat_template = FIXED_DATE + tokenizer.chat_template
     if target_tokens:
         add_tokens(tokenizer)
     return tokenizer
 
 
-def template_kind(tokenizer: PreTrainedTokenizerBase) -> Literal["own", "plain"]:
+def template_kind(
+    tokenizer: PreTrainedTokenizerBase,
+) -> Literal["own", "own, with a fixed date", "plain"]:
     """Whether prompts are rendered by the model's own chat template or by `PLAIN_TEMPLATE`."""
-    return "plain" if tokenizer.chat_template == PLAIN_TEMPLATE else "own"
+    template = str(tokenizer.chat_template)
+    if template.startswith(FIXED_DATE):
+        return "own, with a fixed date"
+    return "plain" if template == PLAIN_TEMPLATE else "own"
 
 
 def load_model(
@@ -142,8 +157,10 @@ def load_model(
 ) -> PreTrainedModel:
     """A causal model, with its adapter if there is one.
 
-    The adapter is merged into the weights. In 4 bits that would round it away, and it stays beside
-    them, as it was in training.
+    In float32 the adapter is merged into the weights. In 16 bits much of it would be rounded away
+    (a weight has eight bits of its own in bfloat16, and a step of training is far smaller than
+    that), and in 4 bits all of it: there it stays beside them, as it was in training (decision
+    0027).
 
     An adapter with trained embeddings of the target tokens adds these to the model.
 
@@ -176,9 +193,10 @@ def load_model(
             add_embeddings(model, load_tokenizer(folder, target_tokens=True))
         try:
             adapted = PeftModel.from_pretrained(model, str(adapter))
-            model = adapted.get_base_model() if is_quantised else adapted.merge_and_unload()
+            is_exact = dtype == torch.float32 and not is_quantised
+            model = adapted.merge_and_unload() if is_exact else adapted.get_base_model()
             for layer in model.modules():
-                # Embeddings aren't in 4 bits; otherwise each pass would put the rows in anew.
+                # Their rows are whole, not what is added; each pass would put them in anew.
                 if isinstance(layer, TrainableTokensLayer):
                     layer.merge()
         except (RuntimeError, ValueError) as error:

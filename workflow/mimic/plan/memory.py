@@ -87,7 +87,7 @@ def loaded_bytes(architecture: Architecture, training: Training) -> float:
 def writing_memory(architecture: Architecture, writing: Writing, device: Device) -> Memory:
     """Peak memory of writing, on each of its devices.
 
-    The adapter is merged into the weights, or left out: beside weights in nf4 it is small.
+    The adapter is merged into the weights, or left out: beside weights of 16 or 4 bits it is small.
     """
     wide = BYTES[writing.precision]
     length = writing.prompt_length + writing.new_tokens
