@@ -2,8 +2,9 @@
 
 A lock is a file made by ``O_EXCL`` (atomic, also over NFS and on file systems without ``flock``).
 Its owner touches it every few seconds. It is abandoned when its owner was one's own process
-of this host and is gone, or when nobody touched it for `ABANDONED_S`. Who waits must have
-watched it for as long: a file server that stood still shows old files whose owners live.
+of this host and is gone, or one's own job that Slurm has ended, or when nobody touched it for
+`ABANDONED_S`. Who waits must have watched it for as long: a file server that stood still shows old
+files whose owners live.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from mimic.provenance.slurm_owner import EndedJobs, own_job
 
 BEAT_S = 10.0
 ABANDONED_S = 300.0
@@ -124,9 +127,9 @@ def hold(
     check
         Called again and again while it waits; what it raises ends the waiting.
     """
-    told, watch = False, _Watch(path)
+    told, watch, jobs = False, _Watch(path), EndedJobs()
     while (lock := _taken(path)) is None:
-        if _removed_abandoned(path, watched=watch.look):
+        if _removed_abandoned(path, watched=watch.look, has_ended=jobs.has_ended):
             continue
         # Whoever has just made it may not have written its name yet.
         if not told and waiting is not None and (owner := read_owner(path)) is not None:
@@ -161,7 +164,12 @@ def read_owner(path: Path) -> dict[str, Any] | None:
     return owner if isinstance(owner, dict) else None
 
 
-def is_abandoned(path: Path, *, watched_s: float = math.inf) -> bool:
+def is_abandoned(
+    path: Path,
+    *,
+    watched_s: float = math.inf,
+    has_ended: Callable[[dict[str, Any]], bool] = lambda owner: False,
+) -> bool:
     """Whether the owner of a lock file is gone; False if there is no such file.
 
     Parameters
@@ -171,6 +179,8 @@ def is_abandoned(path: Path, *, watched_s: float = math.inf) -> bool:
     watched_s
         For how long who asks has itself seen that nobody touches it. Who doesn't wait goes by the
         file's time alone.
+    has_ended
+        Whether the job of an owner has ended, if one knows.
     """
     try:
         status = path.stat()
@@ -182,9 +192,11 @@ def is_abandoned(path: Path, *, watched_s: float = math.inf) -> bool:
         return age_s > WRITING_S
     if age_s > ABANDONED_S:
         return True
-    # Where other people's processes can't be seen, theirs would look as if they were gone.
-    is_own = status.st_uid == os.getuid()
-    return is_own and owner.get("host") == socket.gethostname() and not _lives(owner)
+    # Where other people's processes and jobs can't be seen, theirs would look as if they were gone.
+    if status.st_uid != os.getuid():
+        return False
+    is_here = owner.get("host") == socket.gethostname()
+    return not _lives(owner) if is_here else has_ended(owner)
 
 
 def _taken(path: Path) -> Lock | None:
@@ -197,7 +209,7 @@ def _taken(path: Path) -> Lock | None:
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "began": psutil.Process().create_time(),
-        "slurm_job": os.environ.get("SLURM_JOB_ID"),
+        **own_job(),
         "token": uuid.uuid4().hex,
     }
     try:
@@ -247,9 +259,14 @@ def _now_there(folder: Path) -> float:
         return os.fstat(handle.fileno()).st_mtime
 
 
-def _removed_abandoned(path: Path, *, watched: Callable[[], float] = lambda: math.inf) -> bool:
+def _removed_abandoned(
+    path: Path,
+    *,
+    watched: Callable[[], float] = lambda: math.inf,
+    has_ended: Callable[[dict[str, Any]], bool] = lambda owner: False,
+) -> bool:
     """Remove an abandoned lock; one process at a time, lest a waiting one remove the next lock."""
-    if not is_abandoned(path, watched_s=watched()):
+    if not is_abandoned(path, watched_s=watched(), has_ended=has_ended):
         return False
     guard = path.with_name(f"{path.name}.takeover")
     try:
@@ -263,7 +280,7 @@ def _removed_abandoned(path: Path, *, watched: Callable[[], float] = lambda: mat
             pass
         return False
     try:
-        if not is_abandoned(path, watched_s=watched()):
+        if not is_abandoned(path, watched_s=watched(), has_ended=has_ended):
             return False
         path.unlink(missing_ok=True)
         return True
