@@ -78,13 +78,9 @@ def tiny_models(tmp_path_factory, tiny_model: Path, smollm2_tokenizer) -> dict[A
         ("orpo", 1, "float16", "nf4", TINY_MODEL),
         # What is capped.
         ("sft", 2, "float32", "none", TINY_GEMMA_2_MODEL),
-        ("dpo", 1, "bfloat16", "none", TINY_GEMMA_2_MODEL),
         ("orpo", 1, "float32", "none", TINY_GEMMA_2_MODEL),
         ("orpo", 2, "float32", "none", TINY_GEMMA_2_MODEL),
-        ("orpo", 1, "bfloat16", "none", TINY_GEMMA_2_MODEL),
-        ("orpo", 2, "bfloat16", "none", TINY_GEMMA_2_MODEL),
         ("orpo", 1, "bfloat16", "nf4", TINY_GEMMA_2_MODEL),
-        ("orpo", 1, "float16", "nf4", TINY_GEMMA_2_MODEL),
     ],
     ids=lambda value: f"{value.norms_per_layer} norms" if isinstance(value, Architecture) else None,
 )
