@@ -7,7 +7,8 @@ Ways, all with the same model, adapter, examples, batch, longest length, epochs 
 
 - plain: what TRL's example scripts do: a model from `AutoModelForCausalLM`, a `LoraConfig`, and
   `SFTTrainer` or `DPOTrainer`; a bare `ORPOTrainer`. TRL's defaults, but for activation
-  checkpointing, which is off in all ways;
+  checkpointing, which is as in the other ways, and the adapter's dropout in DPO and ORPO, which TRL
+  leaves out: it is what the settings say, so that all ways do the same work;
 - ours: the steps of this project, with their checks, logs and checkpoints;
 - sorted: ours with `length_sorted`, and for DPO with `precompute_reference`.
 
@@ -191,13 +192,18 @@ def write_examples(method: str, options: argparse.Namespace, folder: Path) -> in
 def plain(
     method: str, settings: dict[str, Any], options: argparse.Namespace, pairs: Path, out: Path
 ) -> float:
-    """Seconds of TRL's own trainer."""
+    """Seconds of TRL's own trainer.
+
+    TRL's DPO and ORPO leave out the adapter's dropout by default. Here, as in the project's steps,
+    they do so only where the settings have none.
+    """
     trainer_class, config, columns = PLAIN[method]
     model = AutoModelForCausalLM.from_pretrained(
         options.model, dtype=getattr(torch, settings["precision"])
     )
     rows = datasets.Dataset.from_json(str(pairs / "train.jsonl")).select_columns(list(columns))
     lora = settings["lora"]
+    dropout = {} if method == "sft" else {"disable_dropout": lora["dropout"] == 0}
     start = time.perf_counter()
     trainer = trainer_class(
         model=model,
@@ -222,6 +228,7 @@ def plain(
             save_strategy="no",
             report_to="none",
             disable_tqdm=True,
+            **dropout,
         ),
     )
     trainer.train()

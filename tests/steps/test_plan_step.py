@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from plan_models import TINY_MODEL
+from plan_models import TINY_GEMMA_2_MODEL, TINY_MODEL, tiny
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from mimic.plan.activations import passes
+from mimic.plan.architecture import Architecture
 from mimic.plan.workload import Adapter, Training
 
 LENGTH = 64
@@ -52,30 +53,47 @@ class Held(TorchDispatchMode):
         self.now -= size
 
 
+@pytest.fixture(scope="module")
+def tiny_models(tmp_path_factory, tiny_model: Path, smollm2_tokenizer) -> dict[Architecture, Path]:
+    """Manifests of a tiny Llama and of a tiny Gemma 2."""
+    folder = tmp_path_factory.mktemp("gemma-2")
+    tiny(TINY_GEMMA_2_MODEL, attention="eager").save_pretrained(folder)
+    smollm2_tokenizer.save_pretrained(folder)
+    (folder / "manifest.json").write_text("{}")
+    return {TINY_MODEL: tiny_model, TINY_GEMMA_2_MODEL: folder / "manifest.json"}
+
+
 @pytest.mark.parametrize(
-    ("method", "batch_size", "precision", "quantisation"),
+    ("method", "batch_size", "precision", "quantisation", "shape"),
     [
-        ("sft", 2, "float32", "none"),
-        ("dpo", 1, "float32", "none"),
-        ("orpo", 1, "float32", "none"),
-        ("orpo", 2, "float32", "none"),
-        ("orpo", 1, "bfloat16", "none"),
-        ("orpo", 2, "bfloat16", "none"),
-        ("sft", 2, "bfloat16", "nf4"),
-        ("dpo", 1, "bfloat16", "nf4"),
-        ("orpo", 1, "bfloat16", "nf4"),
-        ("orpo", 1, "float16", "nf4"),
+        ("sft", 2, "float32", "none", TINY_MODEL),
+        ("dpo", 1, "float32", "none", TINY_MODEL),
+        ("orpo", 1, "float32", "none", TINY_MODEL),
+        ("orpo", 2, "float32", "none", TINY_MODEL),
+        ("orpo", 1, "bfloat16", "none", TINY_MODEL),
+        ("orpo", 2, "bfloat16", "none", TINY_MODEL),
+        ("sft", 2, "bfloat16", "nf4", TINY_MODEL),
+        ("dpo", 1, "bfloat16", "nf4", TINY_MODEL),
+        ("orpo", 1, "bfloat16", "nf4", TINY_MODEL),
+        ("orpo", 1, "float16", "nf4", TINY_MODEL),
+        # What is capped.
+        ("sft", 2, "float32", "none", TINY_GEMMA_2_MODEL),
+        ("orpo", 1, "float32", "none", TINY_GEMMA_2_MODEL),
+        ("orpo", 2, "float32", "none", TINY_GEMMA_2_MODEL),
+        ("orpo", 1, "bfloat16", "nf4", TINY_GEMMA_2_MODEL),
     ],
+    ids=lambda value: f"{value.norms_per_layer} norms" if isinstance(value, Architecture) else None,
 )
 def test_a_step_holds_what_the_plan_says(
     make_job,
-    tiny_model: Path,
+    tiny_models: dict[Architecture, Path],
     tmp_path: Path,
     monkeypatch,
     method,
     batch_size,
     precision,
     quantisation,
+    shape,
 ) -> None:
     steps: list[int] = []
     heads: set[torch.dtype] = set()
@@ -101,6 +119,7 @@ def test_a_step_holds_what_the_plan_says(
         "max_length": LENGTH,
         "precision": precision,
         "quantisation": quantisation,
+        "attention": (attention := "eager" if shape.capped else "sdpa"),
         "lora": {"rank": 4},
     } | ({} if method == "sft" else {"checked_pairs": 2})
     job = make_job(
@@ -109,7 +128,7 @@ def test_a_step_holds_what_the_plan_says(
             "compute": {"threads": 1},
             method: settings,
         },
-        inputs={"model": tiny_model, "pairs": pairs / "manifest.json"},
+        inputs={"model": tiny_models[shape], "pairs": pairs / "manifest.json"},
     )
     importlib.import_module(f"mimic.finetune.{method}").main(job)
 
@@ -124,9 +143,10 @@ def test_a_step_holds_what_the_plan_says(
         examples=2 * batch_size,
         precision=precision,
         quantisation=quantisation,
+        attention=attention,
         checkpointing=False,
     )
-    planned = passes(TINY_MODEL, training, on_gpu=False)
+    planned = passes(shape, training, on_gpu=False)
     assert len(steps) == 2
     # What isn't quantised has 16 bits, too: TRL would have made it float32 in ORPO.
     assert heads == {torch.float32 if precision == "float32" else torch.bfloat16}

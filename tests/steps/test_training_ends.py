@@ -31,7 +31,7 @@ run_step({method}.main)
 """
 
 
-def start(job, *, method="sft"):
+def start(job, *, method):
     return subprocess.Popen(
         [sys.executable, "-c", DRIVER.format(method=method), str(write_job(job))],
         env=environment(),
@@ -42,15 +42,22 @@ def start(job, *, method="sft"):
     )
 
 
-@pytest.mark.slow
-def test_killed_at_any_moment_it_ends_with_the_same_bytes(job_of, train):
+@pytest.mark.parametrize(
+    "method",
+    [
+        pytest.param("sft", marks=pytest.mark.slow),
+        pytest.param("dpo", marks=pytest.mark.slowest),
+        pytest.param("orpo", marks=pytest.mark.slowest),
+    ],
+)
+def test_killed_at_any_moment_it_ends_with_the_same_bytes(job_of, train, method):
     steps = 30
-    whole = train("sft", out="whole", steps=steps, evaluations=2)
-    job = job_of("sft", out="a", steps=steps, evaluations=2)
+    whole = train(method, out="whole", steps=steps, evaluations=2)
+    job = job_of(method, out="a", steps=steps, evaluations=2)
     moments = random.Random(7)
     reached = []
     for _ in range(3):
-        process = start(job)
+        process = start(job, method=method)
         former = resume.step_of(resume.last_checkpoint(job.unfinished))
         while resume.step_of(resume.last_checkpoint(job.unfinished)) <= former:
             assert process.poll() is None, process.communicate()[0]
@@ -61,7 +68,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_bytes(job_of, train):
         reached.append(resume.step_of(resume.last_checkpoint(job.unfinished)))
     assert sorted(set(reached)) == reached, "each attempt went on from the one before"
     assert reached[-1] < steps
-    process = start(job)
+    process = start(job, method=method)
     said, _ = process.communicate()
     assert process.returncode == 0, said
     assert f"going on from step-{reached[-1]}" in said

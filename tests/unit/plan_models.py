@@ -1,7 +1,8 @@
-"""Shapes of real models, and tiny Llamas of a given shape, for tests of the plan."""
+"""Shapes of real models, and tiny models of a given shape, for tests of the plan."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from mimic.plan.architecture import Architecture
@@ -79,6 +80,9 @@ TINY = Architecture(
     vocabulary=512,
     tied_embeddings=True,
 )
+# The same with four norms a block and capped scores and logits.
+TINY_GEMMA_2 = replace(TINY, norms_per_layer=4)
+TINY_GEMMA_2_MODEL = replace(TINY_MODEL, norms_per_layer=4)
 
 
 def a_training(**changes: Any) -> Training:
@@ -96,13 +100,13 @@ def a_training(**changes: Any) -> Training:
     return Training(**(values | changes))
 
 
-def llama(a: Architecture, *, attention: str = "sdpa") -> Any:
-    """A random Llama of a shape, on the CPU."""
+def tiny(a: Architecture, *, attention: str = "sdpa") -> Any:
+    """A random model of a shape, on the CPU: a Gemma 2 where it has four norms, else a Llama."""
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
     torch.manual_seed(0)
-    config = LlamaConfig(
+    config = CONFIG_MAPPING["gemma2" if a.norms_per_layer == 4 else "llama"](
         hidden_size=a.hidden_size,
         intermediate_size=a.intermediate_size,
         num_hidden_layers=a.layers,
@@ -111,5 +115,9 @@ def llama(a: Architecture, *, attention: str = "sdpa") -> Any:
         head_dim=a.head_dim,
         vocab_size=a.vocabulary,
         tie_word_embeddings=a.tied_embeddings,
+        # Those of SmolLM2's tokenizer.
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=2,
     )
-    return LlamaForCausalLM._from_config(config, attn_implementation=attention)
+    return AutoModelForCausalLM.from_config(config, attn_implementation=attention)

@@ -50,6 +50,13 @@ def test_runs_as_published_have_the_published_settings(study: Study) -> None:
         assert training.learning_rate == (1e-5 if sft else 8e-6)
         lora = training.lora
         assert (lora.rank, lora.alpha, lora.dropout) == ((8, 32, 0.1) if sft else (16, 32, 0.05))
+        assert lora.target_modules == (("q_proj", "v_proj") if sft else "all-linear")
+        assert training.schedule == "linear"
+        if sft:
+            assert training.loss_on == "all"
+        else:
+            # Of ORPO it is named; of DPO it is TRL's default.
+            assert training.beta == 0.1
         assert (run.split, run.pairs.rejected, run.pairs.rejected_per_chosen) == (
             "published",
             "random",

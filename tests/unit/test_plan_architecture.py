@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from plan_models import GEMMA_2_2B, GEMMA_7B, LLAMA_3_8B, LLAMA_3_70B, SMOLLM2, TINY, llama
+from plan_models import GEMMA_2_2B, GEMMA_7B, LLAMA_3_8B, LLAMA_3_70B, SMOLLM2, TINY, tiny
 
 from mimic.plan.workload import Adapter
 
@@ -25,7 +25,7 @@ def test_a_model_has_the_parameters_that_are_published(architecture, parameters)
 
 def test_the_parts_are_those_of_a_real_model():
     untied = replace(TINY, tied_embeddings=False)
-    model = llama(untied)
+    model = tiny(untied)
     linear = sum(p.numel() for name, p in model.named_parameters() if "_proj" in name)
     norms = sum(p.numel() for name, p in model.named_parameters() if "norm" in name)
     assert untied.linear_parameters == linear
@@ -40,7 +40,7 @@ def test_an_adapter_has_the_parameters_that_peft_gives_it(targets):
 
     modules = targets if isinstance(targets, str) else list(targets)
     model = get_peft_model(
-        llama(TINY), LoraConfig(r=4, target_modules=modules, task_type="CAUSAL_LM")
+        tiny(TINY), LoraConfig(r=4, target_modules=modules, task_type="CAUSAL_LM")
     )
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     assert Adapter(rank=4, target_modules=targets).parameters(TINY) == trained

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from plan_models import GEMMA_7B, LLAMA_3_8B, LLAMA_3_70B, TINY, a_training, llama
+from plan_models import GEMMA_7B, LLAMA_3_8B, LLAMA_3_70B, TINY, TINY_GEMMA_2, a_training, tiny
 
 from mimic.plan.activations import kept_by_block
 from mimic.plan.devices import A100_40
@@ -14,13 +14,13 @@ from mimic.plan.workload import Adapter, Answering, Writing
 ROWS, LENGTH = 2, 64
 
 
-def kept_by_autograd(training, *, padded=True):
+def kept_by_autograd(architecture, training, *, padded=True):
     """Bytes of what the backward pass of the blocks needs, weights aside."""
     from peft import LoraConfig, get_peft_model
 
     adapter = training.adapter
     targets = adapter.target_modules
-    model = llama(TINY, attention=training.attention).to(getattr(torch, training.precision))
+    model = tiny(architecture, attention=training.attention).to(getattr(torch, training.precision))
     model = get_peft_model(
         model,
         LoraConfig(
@@ -76,8 +76,27 @@ def test_a_block_keeps_what_autograd_keeps(changes):
     training = a_training(
         **({"adapter": Adapter(rank=4), "batch_size": ROWS, "longest": LENGTH} | changes)
     )
-    measured = kept_by_autograd(training, padded=not training.packing)
+    measured = kept_by_autograd(TINY, training, padded=not training.packing)
     planned = TINY.layers * kept_by_block(TINY, training, on_gpu=False)
+    assert planned == pytest.approx(measured, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"precision": "float32"},
+        {"precision": "bfloat16"},
+        {"precision": "bfloat16", "autocast": "bfloat16"},
+        {"precision": "float32", "autocast": "bfloat16"},
+    ],
+    ids=str,
+)
+def test_a_block_of_gemma_2_keeps_its_capped_scores(changes):
+    training = a_training(
+        adapter=Adapter(rank=4), batch_size=ROWS, longest=LENGTH, attention="eager", **changes
+    )
+    measured = kept_by_autograd(TINY_GEMMA_2, training)
+    planned = TINY.layers * kept_by_block(TINY_GEMMA_2, training, on_gpu=False)
     assert planned == pytest.approx(measured, rel=0.03)
 
 

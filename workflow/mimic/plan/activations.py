@@ -19,8 +19,9 @@ FLOAT32 = 4
 # vocabulary has fewer.
 TILE_ROWS, TILE_COLUMNS = 4096, 32768
 # Without Triton the backward pass of a tile is plain torch: besides the buffer, seven tensors of
-# the tile's size in float32 and a mask of one byte a number live at its widest point.
-TORCH_TILES = 7.25
+# the tile's size in float32 and a mask of one byte a number live at its widest point; where logits
+# are capped, what tanh put out as well.
+TORCH_TILES, TORCH_CAPPED_TILES = 7.25, 8.25
 # Bytes of each logit at the widest point of a loss that holds all of them: the logits, their copy
 # and log-probabilities, the gradients of slices. Of trainers that were published (16 bits with
 # autocast); and of ORPO with one pair in a pass and with several, as a test counts them: in float32
@@ -87,6 +88,8 @@ def _attention(a: Architecture, training: Training) -> float:
     if training.attention == "eager":
         # Softmax is in float32; its cast is kept too. All have the width of the queries.
         score = FLOAT32 + (wide if wide < FLOAT32 else 0)
+        # The backward pass of a cap needs what tanh put out.
+        score += wide if a.capped else 0
         return 3 * a.query_size * wide + a.heads * longest * score
     masked = training.attention == "sdpa" and padded
     # Beside a mask keys and values are repeated for all heads that they serve.
@@ -133,13 +136,16 @@ def _loss(a: Architecture, training: Training, *, on_gpu: bool) -> float:
     # What the norm keeps and puts out, and the gradient of that in float32.
     hidden = tokens * a.hidden_size * (2 * FLOAT32 + wide)
     if training.loss_in == "logits":
-        return hidden + tokens * a.vocabulary * _logit_bytes(training)
+        # As for scores: the backward pass of a cap needs what tanh put out.
+        logit = _logit_bytes(training) + (wide if a.capped else 0)
+        return hidden + tokens * a.vocabulary * logit
     rows = min(tokens, TILE_ROWS)
     buffer = rows * TILE_COLUMNS * wide
     if on_gpu:
         return hidden + buffer
     columns = min(a.vocabulary, TILE_COLUMNS)
-    return hidden + buffer + rows * columns * FLOAT32 * TORCH_TILES
+    tiles = TORCH_CAPPED_TILES if a.capped else TORCH_TILES
+    return hidden + buffer + rows * columns * FLOAT32 * tiles
 
 
 def _logit_bytes(training: Training) -> float:

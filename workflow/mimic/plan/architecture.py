@@ -46,6 +46,11 @@ class Architecture:
             )
 
     @property
+    def capped(self) -> bool:
+        """Whether attention's scores and the logits pass through tanh, as in Gemma 2."""
+        return self.norms_per_layer == 4
+
+    @property
     def query_size(self) -> int:
         """Width of the queries, and of what attention puts out."""
         return self.heads * self.head_dim

@@ -208,13 +208,12 @@ def _sharding(training: Training, devices: int) -> Any:
 def _others(architecture: Architecture, training: Training, device: Device) -> Iterator[Training]:
     """Trainings that need less and aren't the same, the nearest first."""
     least, eager = training, training.attention == "eager"
-    # Gemma 2 caps its attention scores, which sdpa can't.
-    capped = architecture.norms_per_layer == 4
-    if eager and not capped:
+    # sdpa can't cap scores.
+    if eager and not architecture.capped:
         yield (least := replace(least, attention="sdpa"))
     if training.precision != "bfloat16":
         yield (least := replace(least, precision="bfloat16"))
-    if eager and capped and device.kind != "cpu":
+    if eager and architecture.capped and device.kind != "cpu":
         # Which computes in 16 bits alone.
         yield (least := replace(least, attention="flash_attention_2"))
     if training.quantisation == "none":
