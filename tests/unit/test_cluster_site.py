@@ -37,6 +37,15 @@ def test_each_attempt_asks_for_more_up_to_what_there_is():
     assert [one.runtime for one in found] == [250, 500, 600, 600]
 
 
+def test_jobs_that_share_an_allocation_ask_for_no_more_time_together_than_there_is():
+    few = Need(rule="pairs", mem_mb=1000, minutes=15, together=40)
+    assert [request(SITE, few, attempt=n).runtime for n in (1, 2)] == [15, 15]
+    assert request(SITE, Need(rule="pairs", mem_mb=1, minutes=15, together=50)).runtime == 12
+    assert request(SITE, Need(rule="pairs", mem_mb=1, minutes=15, together=10**4)).runtime == 1
+    with pytest.raises(ValueError, match="pairs needs 601 minutes"):
+        request(SITE, Need(rule="pairs", mem_mb=1, minutes=601, together=50))
+
+
 def test_what_is_stored_waits_for_no_gpu():
     assert request(SITE, NEED, is_stored=True) == Request(
         partition="cpu", mem_mb=LINKING_MB, runtime=LINKING_MINUTES, gpus=0

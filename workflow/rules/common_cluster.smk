@@ -16,21 +16,41 @@ def asks(name, *, mem_mb, runtime, devices=1, nodes=1):
     if SITE is None or SITE.rules.get(name) == "here":
         return {"mem_mb": mem_mb, "runtime": runtime}
 
+    def needed(wildcards):
+        values = (mem_mb, runtime, devices, nodes)
+        mb, minutes, gpus, hosts = (v(wildcards) if callable(v) else v for v in values)
+        n = largest_group(name)
+        return Need(rule=name, mem_mb=mb, minutes=minutes, devices=gpus, nodes=hosts, together=n)
+
     def asked(wildcards, input, attempt):
-        mb, minutes, gpus, hosts = (
-            value(wildcards) if callable(value) else value
-            for value in (mem_mb, runtime, devices, nodes)
-        )
-        need = Need(rule=name, mem_mb=mb, minutes=minutes, devices=gpus, nodes=hosts)
         # Only a job that works on GPUs is worth a look into the store: a hit mustn't wait for one.
         stored = SITE.rules.get(name) == "gpu" and is_stored(name, wildcards, input)
-        return request(SITE, need, attempt=attempt, is_stored=stored)
+        return request(SITE, needed(wildcards), attempt=attempt, is_stored=stored)
 
     def resource(key):
         return lambda wildcards, input, attempt: asked(wildcards, input, attempt).resources[key]
 
     keys = ONE_NODE if nodes == 1 else (*ONE_NODE, *SEVERAL_NODES)
-    return {**{key: resource(key) for key in keys}, **SITE.account_and_qos(os.environ)}
+    # The jobs of a group run one after the other, but Snakemake adds up what they ask for as if they
+    # ran side by side. A turn, of which the profile gives a group one, makes it add up their times, and
+    # take memory and cores of the largest. Not where jobs only look submitted, as in a dry run: there
+    # each would wait for its turn.
+    turn = lambda wildcards: 1 if name in grouped() and not workflow.local_exec else None
+    return {
+        **{key: resource(key) for key in keys},
+        "turn": turn,
+        **SITE.account_and_qos(os.environ),
+    }
+
+
+def grouped():
+    """The group of each rule that has one, as the profile says."""
+    return workflow.group_settings.overwrite_groups
+
+
+def largest_group(name):
+    """How many jobs of a rule the profile puts into one allocation at most."""
+    return workflow.group_settings.group_components.get(grouped().get(name), 1)
 
 
 def is_stored(name, wildcards, input):

@@ -29,6 +29,8 @@ class Need:
         GPUs that it works with, if its rule's jobs run on GPUs; 0 for one that needs none.
     nodes
         Nodes that the devices belong to, each to as many.
+    together
+        Jobs of the rule, at most, that share an allocation one after the other.
     """
 
     rule: str
@@ -36,6 +38,7 @@ class Need:
     minutes: int
     devices: int = 1
     nodes: int = 1
+    together: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +81,8 @@ def request(site: Site, need: Need, *, attempt: int = 1, is_stored: bool = False
     """What a job asks for at its first, second … attempt.
 
     Memory and time grow by as much with each attempt as the first asked for, up to what the site
-    allows.
+    allows. A job that shares its allocation with others of its rule asks for its own time, which
+    Snakemake adds up to theirs; that sum is what the site's walltime bounds.
 
     Parameters
     ----------
@@ -117,7 +121,7 @@ def request(site: Site, need: Need, *, attempt: int = 1, is_stored: bool = False
     return Request(
         partition=nodes.partition,
         mem_mb=min(mem_mb * attempt, nodes.mem_mb),
-        runtime=min(need.minutes * attempt, site.max_minutes),
+        runtime=min(need.minutes * attempt, max(1, site.max_minutes // need.together)),
         gpus=(nodes.gpus if site.whole_nodes else devices) if on_gpu else 0,
         nodes=need.nodes,
     )
