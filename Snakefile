@@ -122,6 +122,7 @@ if SUBMITTED is None:
 
     onstart:
         check_executor()
+        check_jobs()
         submit.write(Path(os.environ[submission.VARIABLE]), submission_now)
 
     # The tables of packs have served; what the store lacks then is packed by the next invocation.

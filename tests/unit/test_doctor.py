@@ -81,15 +81,18 @@ def test_what_slurm_allows_is_ok_and_what_it_refuses_is_missing(put, project):
 @pytest.mark.parametrize(
     ("age", "delay", "state", "words"),
     [
-        (60, 20, OK, "after 60 s"),
-        (59, 20, MISSING, "to 19"),
-        (119, None, MISSING, "is 120"),
-        (120, None, OK, "is 120"),
-        (2, 20, MISSING, "ask who runs the cluster for a MinJobAge of 60"),
-        (0, 20, OK, "never forgotten"),
+        (240, 20, OK, "after 240 s"),
+        # The plugin looks every 180 s at last, however soon it looks first.
+        (239, 20, MISSING, "for a MinJobAge of at least 240"),
+        (2, 20, MISSING, "slurm-status-command: sacct in the profile"),
+        (300, 100, OK, "300 s are needed"),
+        (299, 100, MISSING, "checks in the profile to at most 99"),
+        (240, None, OK, "240 s are needed"),
+        # The plugin takes it for less than it needs.
+        (0, 20, MISSING, "never forgotten, but"),
     ],
 )
-def test_slurm_has_to_remember_ended_jobs_for_three_looks(put, project, age, delay, state, words):
+def test_slurm_has_to_remember_ended_jobs_between_two_looks(put, project, age, delay, state, words):
     put("scontrol", f'echo "MinJobAge               = {age} sec"')
     one = of_slurm(project, delay)["MinJobAge"]
     assert one.state == state, one

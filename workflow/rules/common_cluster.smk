@@ -2,7 +2,9 @@
 
 from mimic.cluster import guard
 from mimic.cluster.checks import refusals
+from mimic.cluster.finding import OK
 from mimic.cluster.requests import ONE_NODE, SEVERAL_NODES, Need, request
+from mimic.cluster.slurm_findings import memory_of_jobs
 from mimic.provenance import scratch
 from mimic.provenance.specs import digest_now
 from mimic.provenance.store import identity_of
@@ -99,6 +101,20 @@ def check_executor():
             "takes a Slurm machine whose site's file gives `finetune` a place there: start "
             "snakemake with --profile meluxina or profiles/slurm, or set nodes to 1"
         )
+
+
+def check_jobs():
+    """Stop before jobs are submitted that can't end well, with all that is wrong with them."""
+    if SITE is None:
+        return
+    wrong = []
+    if workflow.executor_plugin.name == "slurm":
+        asked = workflow.executor_settings
+        memory = memory_of_jobs(asked.status_command, asked.init_seconds_before_status_checks)
+        if memory.state != OK:
+            wrong.append(f"{memory.what}: {memory.found}; mend: {memory.mend}")
+    if wrong:
+        raise WorkflowError("nothing was submitted:\n  " + "\n  ".join(wrong))
 
 
 def prepare_cluster():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import math
 import re
 import signal
 import subprocess
@@ -207,8 +206,8 @@ def partitions() -> set[str]:
     return set(_lines("sinfo", "--noheader", "--format=%R"))
 
 
-def remembered_s() -> float:
-    """For how many seconds squeue tells of an ended job (MinJobAge); infinite if it always does.
+def remembered_s() -> int:
+    """For how many seconds squeue tells of an ended job (MinJobAge); 0 if it always does.
 
     Raises
     ------
@@ -217,8 +216,7 @@ def remembered_s() -> float:
     """
     for line in _lines("scontrol", "show", "config"):
         if found := re.fullmatch(r"MinJobAge\s*=\s*(\d+)\s*sec", line):
-            # 0 means that jobs are never forgotten.
-            return int(found.group(1)) or math.inf
+            return int(found.group(1))
     raise ValueError("`scontrol show config` names no MinJobAge")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,13 @@ from mimic.cluster.site import Site
 # squeue is asked first after this many seconds, unless a profile says otherwise (the plugin's own).
 FIRST_LOOK_S = 40
 DELAY = "slurm-init-seconds-before-status-checks"
-# The first look, one that found nothing new, and one that came late.
+COMMAND = "slurm-status-command"
+# The first look, one that found nothing new, and one that came late. With less the plugin turns to
+# sacct, and says so in its log alone.
 LOOKS = 3
+# Where nothing ends the plugin looks ever more seldom, at last each 180 s, and a look may be slow.
+# Of a job that ended and was forgotten between two looks snakemake never learns.
+LEAST_S = 240
 
 
 def slurm_findings(
@@ -45,29 +49,41 @@ def slurm_findings(
             paid = ", ".join(site.account_and_qos(environment).values()) or "the cluster's own"
             found = f"{paid}; {site.cpu.partition}, {site.gpu.partition}"
             yield Finding(what=what, state=OK, found=found)
-    yield _memory_of_jobs(profile, source.with_name("config.yaml"))
+    yield memory_of_jobs(profile.get(COMMAND), int(profile.get(DELAY, FIRST_LOOK_S)))
 
 
-def _memory_of_jobs(profile: Mapping[str, Any], source: Path) -> Finding:
-    """Whether squeue still tells of a job that ended when it is asked."""
+def memory_of_jobs(command: str | None, delay: int) -> Finding:
+    """Whether squeue still tells of a job that ended when it is asked.
+
+    Parameters
+    ----------
+    command
+        What snakemake asks of its jobs.
+    delay
+        Seconds before it asks first.
+    """
     what = "MinJobAge"
-    if profile.get("slurm-status-command") != "squeue":
-        found = f"{source} doesn't ask squeue, so it doesn't matter"
+    if command != "squeue":
+        found = f"{COMMAND} isn't squeue, so it doesn't matter"
         return Finding(what=what, state=OK, found=found)
-    delay = int(profile.get(DELAY, FIRST_LOOK_S))
     try:
         age = slurm.remembered_s()
     except ValueError as error:
         return Finding(what=what, state=UNCHECKED, found=str(error))
-    if age == math.inf:
-        return Finding(what=what, state=OK, found="ended jobs are never forgotten")
-    found = f"ended jobs are forgotten after {age:.0f} s; {LOOKS} × {DELAY} is {LOOKS * delay}"
-    if age >= LOOKS * delay:
+    needed = max(LOOKS * delay, LEAST_S)
+    found = f"ended jobs are forgotten after {age} s; {needed} s are needed"
+    if age >= needed:
         return Finding(what=what, state=OK, found=found)
-    largest = math.floor(age / LOOKS)
+    if age == 0:
+        found = (
+            "0: ended jobs are never forgotten, but snakemake's plugin takes that for too soon and "
+            f"asks sacct; {needed} s are needed"
+        )
     mend = (
-        f"set {DELAY} in {source} to {largest}"
-        if largest
-        else f"ask who runs the cluster for a MinJobAge of {LOOKS * delay}"
+        f"set {DELAY} in the profile to at most {age // LOOKS}"
+        if age >= LEAST_S
+        else f"ask who runs the cluster for a MinJobAge of at least {needed} (`scontrol show "
+        f"config` tells it); until then {COMMAND}: sacct in the profile, with which snakemake "
+        "waits for ever for a job that scancel ended"
     )
     return Finding(what=what, state=MISSING, found=found, mend=mend)

@@ -1,0 +1,60 @@
+"""What `snakemake --profile meluxina` refuses before it submits, on stand-ins for Slurm's commands."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from test_smoke import copy_of
+
+ANSWERS = {
+    "sacctmgr": 'case "$*" in *assoc*) echo "p1|default";; *) echo "default|2-00:00:00"; esac',
+    "sinfo": "echo cpu; echo gpu",
+    "squeue": "true",
+    "scontrol": 'echo "MinJobAge               = ${MIN_JOB_AGE:-300} sec"',
+    "sacct": "true",
+    "sbatch": "touch submitted; exit 1",
+    "scancel": "true",
+}
+
+
+@pytest.fixture
+def refused(project, tmp_path):
+    """Type the command in a copy of the project; what it said when it refused."""
+    folder, commands = tmp_path / "clone", tmp_path / "bin"
+    folder.mkdir()
+    commands.mkdir()
+    copy_of(project, folder)
+    for name, script in ANSWERS.items():
+        (commands / name).write_text(f"#!/bin/sh\n{script}\n")
+        (commands / name).chmod(0o755)
+
+    def run(*options, **environment):
+        there = os.environ | {
+            "PATH": f"{commands}:{os.environ['PATH']}",
+            "PYTHONPATH": str(folder / "workflow"),
+            "MIMIC_STORE": str(tmp_path / "store"),
+            "MELUXINA_ACCOUNT": "p1",
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "snakemake", "--profile", "profiles/meluxina", *options],
+            cwd=folder,
+            env=there | environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert not (folder / "submitted").exists()
+        return done.stdout + done.stderr
+
+    run.folder = folder
+    return run
+
+
+SMOKE = ("--configfile", "config/smoke.yaml")
+
+
+def test_a_slurm_that_forgets_jobs_too_soon_is_refused(refused):
+    said = refused(*SMOKE, MIN_JOB_AGE="100")
+    assert "nothing was submitted:\n  MinJobAge: ended jobs are forgotten after 100 s; 240" in said
