@@ -46,6 +46,21 @@ def test_jobs_that_share_an_allocation_ask_for_no_more_time_together_than_there_
         request(SITE, Need(rule="pairs", mem_mb=1, minutes=601, together=50))
 
 
+def test_gpus_of_a_job_are_of_one_node_and_others_name_no_number_of_nodes():
+    asked = {
+        key: value for key, value in request(SITE, NEED).resources.items() if value is not None
+    }
+    assert asked == {
+        "mem_mb": 6000,
+        "runtime": 250,
+        "slurm_partition": "gpu",
+        "gpu": 4,
+        "nodes": 1,
+    }
+    light = request(SITE, Need(rule="metrics_run", mem_mb=100, minutes=5)).resources
+    assert (light["nodes"], light["gpu"]) == (None, None)
+
+
 def test_what_is_stored_waits_for_no_gpu():
     assert request(SITE, NEED, is_stored=True) == Request(
         partition="cpu", mem_mb=LINKING_MB, runtime=LINKING_MINUTES, gpus=0
@@ -74,9 +89,9 @@ def test_a_job_on_two_nodes_asks_for_the_share_of_each():
         "mpi": "srun",
     }
     assert request(SITE, two).gpus == 4
-    for one in (request(SITE, NEED), request(SITE, two, is_stored=True)):
-        given = {key: value for key, value in one.resources.items() if value is not None}
-        assert set(given) <= {"mem_mb", "runtime", "slurm_partition", "gpu"}
+    linked = request(SITE, two, is_stored=True).resources
+    given = {key for key, value in linked.items() if value is not None}
+    assert given == {"mem_mb", "runtime", "slurm_partition"}
     with pytest.raises(ValueError, match="needs 5 GPUs on each of 2 nodes; a node of .* has 4"):
         request(SITE, Need(rule="finetune", mem_mb=1, minutes=1, devices=10, nodes=2))
     with pytest.raises(ValueError, match="needs 16001 MB on each of 2 nodes; a node .* has 16000"):

@@ -1,4 +1,4 @@
-"""What `snakemake --profile meluxina` refuses before it submits, on stand-ins for Slurm's commands."""
+"""What `snakemake --profile meluxina` refuses before it submits; Slurm's commands are stand-ins."""
 
 import os
 import subprocess

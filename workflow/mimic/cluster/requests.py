@@ -9,8 +9,8 @@ from mimic.cluster.site import Site
 # A job whose results are stored links them: minutes and a process's memory on a node without GPUs.
 LINKING_MINUTES, LINKING_MB = 15, 2000
 # What the Slurm plugin is told of each job, and of one that may be on several nodes.
-ONE_NODE = ("mem_mb", "runtime", "slurm_partition", "gpu")
-SEVERAL_NODES = ("gres", "nodes", "mpi", "tasks", "tasks_per_gpu")
+ONE_NODE = ("mem_mb", "runtime", "slurm_partition", "gpu", "nodes")
+SEVERAL_NODES = ("gres", "mpi", "tasks", "tasks_per_gpu")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,9 @@ class Request:
         asked |= {"mem_mb": self.mem_mb, "runtime": self.runtime}
         asked["slurm_partition"] = self.partition
         if self.nodes == 1:
-            return asked | {"gpu": self.gpus or None}
+            # Slurm may take a number of GPUs from several nodes, and a job would use one's alone.
+            # Not where there are none: of a group Snakemake would add up the nodes of its jobs.
+            return asked | ({"gpu": self.gpus, "nodes": 1} if self.gpus else {})
         asked |= {"nodes": self.nodes, "mpi": "srun", "tasks": self.nodes}
         # Each node is to have as many. And not so many tasks for each GPU, as the plugin would have
         # it where `tasks` is set.
