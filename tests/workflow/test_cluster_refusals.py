@@ -5,7 +5,10 @@ import subprocess
 import sys
 
 import pytest
-from test_smoke import copy_of
+from test_smoke import copy_of, snakemake
+
+from mimic.cluster.guard import LOCK
+from mimic.provenance.lock import hold_if_free
 
 ANSWERS = {
     "sacctmgr": 'case "$*" in *assoc*) echo "p1|default";; *) echo "default|2-00:00:00"; esac',
@@ -58,3 +61,13 @@ SMOKE = ("--configfile", "config/smoke.yaml")
 def test_a_slurm_that_forgets_jobs_too_soon_is_refused(refused):
     said = refused(*SMOKE, MIN_JOB_AGE="100")
     assert "nothing was submitted:\n  MinJobAge: ended jobs are forgotten after 100 s; 240" in said
+
+
+def test_a_run_on_this_machine_beside_one_on_a_cluster_is_refused(project, tmp_path):
+    folder = copy_of(project, tmp_path)
+    (folder / LOCK).parent.mkdir()
+    with hold_if_free(folder / LOCK) as held:
+        assert held is not None
+        with pytest.raises(AssertionError, match="snakemake submits jobs to a cluster from this"):
+            snakemake(folder, "results/smoke/forms/forms.json", *SMOKE)
+        snakemake(folder, *SMOKE, "--dry-run")

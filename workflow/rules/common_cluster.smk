@@ -117,6 +117,14 @@ def check_jobs():
         raise WorkflowError("nothing was submitted:\n  " + "\n  ".join(wrong))
 
 
+def check_alone():
+    """Stop on a machine's own where a cluster runs jobs of this folder."""
+    try:
+        guard.check_free(Path.cwd())
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def prepare_cluster():
     """Refuse what Slurm would refuse later, and clear away what a killed process left."""
     for variable, value in SITE.environment().items():
