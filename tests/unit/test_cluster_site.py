@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mimic.cluster.requests import LINKING_MB, LINKING_MINUTES, Need, Request, request
+from mimic.cluster.requests import LINKING_MB, LINKING_MINUTES, Need, Request, impossible, request
 from mimic.cluster.site import Site, read_site
 from mimic.settings import parse_settings
 
@@ -110,6 +110,31 @@ def test_what_no_node_has_is_refused(change, words):
     values = {"rule": "finetune", "mem_mb": 6000, "minutes": 250, "devices": 1}
     with pytest.raises(ValueError, match=words):
         request(SITE, Need(**(values | change)))
+
+
+def test_what_no_node_has_is_refused_together_and_what_is_stored_is_not():
+    long = {"rule": "finetune", "mem_mb": 6000, "minutes": 601}
+    asked = []
+
+    def job(name, **values):
+        return name, Need(**values), lambda: asked.append(name) or name == "made before"
+
+    found = impossible(
+        SITE,
+        [
+            job("finetune a", **long),
+            job("questionnaire a", rule="questionnaire", mem_mb=9000, minutes=1),
+            job("finetune b", **long),
+            job("made before", **long),
+            job("finetune c", **long | {"minutes": 600}),
+        ],
+    )
+    assert [line.split(";")[0] for line in found] == [
+        "finetune a and 1 more: finetune needs 601 minutes",
+        "questionnaire a: questionnaire needs 9000 MB",
+    ]
+    # The store is looked into for no job that fits.
+    assert "finetune c" not in asked
 
 
 def test_account_and_qos_are_those_of_the_environment_and_the_file():

@@ -63,6 +63,18 @@ def test_a_slurm_that_forgets_jobs_too_soon_is_refused(refused):
     assert "nothing was submitted:\n  MinJobAge: ended jobs are forgotten after 100 s; 240" in said
 
 
+def test_jobs_that_no_node_could_run_are_refused_together_before_any_runs(refused):
+    site = refused.folder / "profiles/meluxina/site.yaml"
+    site.write_text(site.read_text().replace("max_minutes: 2880", "max_minutes: 50"))
+    said = refused(*SMOKE)
+    told = "; the site's max_minutes is 50. Name a longer QOS"
+    assert "nothing was submitted:\n  " in said
+    assert f"writing smollm2-base and 3 more: writing needs 60 minutes{told}" in said
+    assert f"finetune smollm2-dpo-s1 and 2 more: finetune needs 120 minutes{told}" in said
+    assert "pairs needs" not in said
+    assert not (refused.folder / "results/smoke/essays/essays.csv").exists()
+
+
 def test_a_run_on_this_machine_beside_one_on_a_cluster_is_refused(project, tmp_path):
     folder = copy_of(project, tmp_path)
     (folder / LOCK).parent.mkdir()

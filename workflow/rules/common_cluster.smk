@@ -3,7 +3,7 @@
 from mimic.cluster import guard
 from mimic.cluster.checks import refusals
 from mimic.cluster.finding import OK
-from mimic.cluster.requests import ONE_NODE, SEVERAL_NODES, Need, request
+from mimic.cluster.requests import ONE_NODE, SEVERAL_NODES, Need, impossible, request
 from mimic.cluster.slurm_findings import memory_of_jobs
 from mimic.provenance import scratch
 from mimic.provenance.specs import digest_now
@@ -11,6 +11,10 @@ from mimic.provenance.store import identity_of
 
 if SITE is not None and SITE.scratch is not None:
     os.environ[scratch.VARIABLE] = SITE.scratch
+
+
+# What the jobs of each rule that is submitted need, by their wildcards.
+NEEDED = {}
 
 
 def asks(name, *, mem_mb, runtime, devices=1, nodes=1):
@@ -24,9 +28,11 @@ def asks(name, *, mem_mb, runtime, devices=1, nodes=1):
         n = largest_group(name)
         return Need(rule=name, mem_mb=mb, minutes=minutes, devices=gpus, nodes=hosts, together=n)
 
+    NEEDED[name] = needed
+
     def asked(wildcards, input, attempt):
         # Only a job that works on GPUs is worth a look into the store: a hit mustn't wait for one.
-        stored = SITE.rules.get(name) == "gpu" and is_stored(name, wildcards, input)
+        stored = is_on_gpu(name) and is_stored(name, wildcards, input)
         return request(SITE, needed(wildcards), attempt=attempt, is_stored=stored)
 
     def resource(key):
@@ -43,6 +49,11 @@ def asks(name, *, mem_mb, runtime, devices=1, nodes=1):
         "turn": turn,
         **SITE.account_and_qos(os.environ),
     }
+
+
+def is_on_gpu(name):
+    """Whether the jobs of a rule run on nodes with GPUs."""
+    return SITE.rules.get(name) == "gpu"
 
 
 def grouped():
@@ -103,6 +114,18 @@ def check_executor():
         )
 
 
+def is_submitted(job):
+    """Whether a job goes to Slurm."""
+    return job.rule.name in NEEDED
+
+
+def needs_of(job):
+    """What a job is called, what it needs, and what says whether the store has its results."""
+    name, wildcards = job.rule.name, job.wildcards
+    found = lambda: is_on_gpu(name) and is_stored(name, wildcards, job.input)
+    return " ".join((name, *filter(None, wildcards))), NEEDED[name](wildcards), found
+
+
 def check_jobs():
     """Stop before jobs are submitted that can't end well, with all that is wrong with them."""
     if SITE is None:
@@ -113,6 +136,7 @@ def check_jobs():
         memory = memory_of_jobs(asked.status_command, asked.init_seconds_before_status_checks)
         if memory.state != OK:
             wrong.append(f"{memory.what}: {memory.found}; mend: {memory.mend}")
+    wrong += impossible(SITE, map(needs_of, filter(is_submitted, workflow.dag.needrun_jobs())))
     if wrong:
         raise WorkflowError("nothing was submitted:\n  " + "\n  ".join(wrong))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from mimic.cluster.site import Site
@@ -126,4 +127,27 @@ def request(site: Site, need: Need, *, attempt: int = 1, is_stored: bool = False
         runtime=min(need.minutes * attempt, max(1, site.max_minutes // need.together)),
         gpus=(nodes.gpus if site.whole_nodes else devices) if on_gpu else 0,
         nodes=need.nodes,
+    )
+
+
+def impossible(site: Site, jobs: Iterable[tuple[str, Need, Callable[[], bool]]]) -> list[str]:
+    """What jobs need at their first attempt that a site doesn't have: a line for each such need.
+
+    Parameters
+    ----------
+    jobs
+        What each is called, what it needs, and what says whether the result store holds what it
+        would make, which is asked of those alone that need too much.
+    """
+    refused: dict[str, list[str]] = {}
+    for name, need, is_stored in jobs:
+        try:
+            request(site, need)
+        except ValueError as error:
+            if not is_stored():
+                refused.setdefault(str(error), []).append(name)
+    # Jobs come in no order.
+    return sorted(
+        f"{min(names)}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {why}"
+        for why, names in refused.items()
     )
