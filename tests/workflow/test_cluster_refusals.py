@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from test_smoke import copy_of, snakemake
 
 from mimic.cluster.guard import LOCK
@@ -73,6 +74,15 @@ def test_jobs_that_no_node_could_run_are_refused_together_before_any_runs(refuse
     assert f"finetune smollm2-dpo-s1 and 2 more: finetune needs 120 minutes{told}" in said
     assert "pairs needs" not in said
     assert not (refused.folder / "results/smoke/essays/essays.csv").exists()
+
+
+def test_a_model_that_the_cache_lacks_is_refused_where_jobs_have_no_network(refused, tmp_path):
+    settings = yaml.safe_load((refused.folder / "config/smoke.yaml").read_text())
+    settings["models"] = ["smollm2", "llama-3.2-3b-instruct"]
+    (refused.folder / "config/mine.yaml").write_text(yaml.safe_dump(settings))
+    said = refused("--configfile", "config/mine.yaml", HF_HOME=str(tmp_path / "hub"))
+    assert "nothing was submitted:\n  meta-llama/Llama-3.2-3B-Instruct isn't complete in" in said
+    assert f"mimic download --configfile {refused.folder}/config/mine.yaml" in said
 
 
 def test_a_run_on_this_machine_beside_one_on_a_cluster_is_refused(project, tmp_path):

@@ -119,6 +119,12 @@ def is_submitted(job):
     return job.rule.name in NEEDED
 
 
+def is_fetched_before(job):
+    """Whether a job that takes from the hub finds its results in the store."""
+    name = job.rule.name
+    return name in ("models", "essays") and is_stored(name, job.wildcards, job.input)
+
+
 def needs_of(job):
     """What a job is called, what it needs, and what says whether the store has its results."""
     name, wildcards = job.rule.name, job.wildcards
@@ -130,13 +136,25 @@ def check_jobs():
     """Stop before jobs are submitted that can't end well, with all that is wrong with them."""
     if SITE is None:
         return
+    # What no job needs that reads the Snakefile.
+    from mimic.cluster.provisions import uncached
+
     wrong = []
     if workflow.executor_plugin.name == "slurm":
         asked = workflow.executor_settings
         memory = memory_of_jobs(asked.status_command, asked.init_seconds_before_status_checks)
         if memory.state != OK:
             wrong.append(f"{memory.what}: {memory.found}; mend: {memory.mend}")
-    wrong += impossible(SITE, map(needs_of, filter(is_submitted, workflow.dag.needrun_jobs())))
+    # Linked from the store they need nothing.
+    made = [job for job in workflow.dag.needrun_jobs() if not is_fetched_before(job)]
+    wrong += impossible(SITE, map(needs_of, filter(is_submitted, made)))
+    wrong += uncached(
+        study,
+        models=[job.wildcards.model for job in made if job.rule.name == "models"],
+        corpus=any(job.rule.name == "essays" for job in made),
+        environment=os.environ,
+        source=" ".join(map(str, workflow.configfiles)),
+    )
     if wrong:
         raise WorkflowError("nothing was submitted:\n  " + "\n  ".join(wrong))
 
