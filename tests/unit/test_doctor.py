@@ -221,7 +221,8 @@ def lines_of(capsys, *options):
     return status, {row[0]: row[1:] for row in rows if len(row) == 3}, out
 
 
-def test_the_reference_study_s_table(put, clone, capsys):
+def test_the_reference_study_s_table(put, clone, capsys, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     status, table, out = lines_of(capsys)
     assert status == 1
     assert "config/paper.yaml on the machine of profiles/meluxina/site.yaml" in out
@@ -235,8 +236,14 @@ def test_the_reference_study_s_table(put, clone, capsys):
     assert "mimic download --configfile config/paper.yaml; it is gated: ask at " in words
     assert "/google/gemma-2-2b (a token is set)" in words
     assert "gated" not in table["model IlyaGusev/gemma-2-9b-it-abliterated"][1]
-    # One line each, and none of a model that is asked by its provider.
-    assert "gpt" not in out
+    # One line each; of a model that its provider serves there is nothing to fetch but a key.
+    assert "model gpt-3.5" not in table
+    state, words = table["key for gpt-3.5"]
+    assert (state, "OPENAI_API_KEY is not set; model gpt-3.5, which" in words) == (MISSING, True)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    _, table, out = lines_of(capsys)
+    assert table["key for gpt-3.5"] == [OK, "OPENAI_API_KEY holds one"]
+    assert "sk-secret" not in out
     (clone / "meluxina").unlink()
     state, words = lines_of(capsys)[1]["link meluxina"]
     assert (state, words.endswith("mend: ln -sfn profiles/meluxina meluxina")) == (MISSING, True)

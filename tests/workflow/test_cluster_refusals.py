@@ -76,13 +76,19 @@ def test_jobs_that_no_node_could_run_are_refused_together_before_any_runs(refuse
     assert not (refused.folder / "results/smoke/essays/essays.csv").exists()
 
 
-def test_a_model_that_the_cache_lacks_is_refused_where_jobs_have_no_network(refused, tmp_path):
+def test_a_model_that_the_cache_lacks_and_an_api_s_key_that_is_not_set_are_refused(
+    refused, tmp_path
+):
     settings = yaml.safe_load((refused.folder / "config/smoke.yaml").read_text())
-    settings["models"] = ["smollm2", "llama-3.2-3b-instruct"]
+    settings["models"] = ["smollm2", "llama-3.2-3b-instruct", "gpt-3.5"]
+    settings["questionnaire"]["protocols"] = ["likelihood", "corrected"]
     (refused.folder / "config/mine.yaml").write_text(yaml.safe_dump(settings))
-    said = refused("--configfile", "config/mine.yaml", HF_HOME=str(tmp_path / "hub"))
+    said = refused(
+        "--configfile", "config/mine.yaml", HF_HOME=str(tmp_path / "hub"), OPENAI_API_KEY=""
+    )
     assert "nothing was submitted:\n  meta-llama/Llama-3.2-3B-Instruct isn't complete in" in said
     assert f"mimic download --configfile {refused.folder}/config/mine.yaml" in said
+    assert "OPENAI_API_KEY is not set; model gpt-3.5, which its provider serves, needs" in said
 
 
 def test_a_run_on_this_machine_beside_one_on_a_cluster_is_refused(project, tmp_path):

@@ -15,6 +15,8 @@ if SITE is not None and SITE.scratch is not None:
 
 # What the jobs of each rule that is submitted need, by their wildcards.
 NEEDED = {}
+# Rules whose jobs ask the model of a run, which may be served by an API.
+ASKS_RUNS = ("writing", "generated")
 
 
 def asks(name, *, mem_mb, runtime, devices=1, nodes=1):
@@ -119,10 +121,18 @@ def is_submitted(job):
     return job.rule.name in NEEDED
 
 
-def is_fetched_before(job):
-    """Whether a job that takes from the hub finds its results in the store."""
+def asked_of(job):
+    """Whose API a job may ask: the model of its run, or the one that moderates the essays."""
     name = job.rule.name
-    return name in ("models", "essays") and is_stored(name, job.wildcards, job.input)
+    return study.runs[job.wildcards.run].model if name in ASKS_RUNS else name
+
+
+def is_made_before(job):
+    """Whether a job that takes from the hub, or from an API, finds its results in the store."""
+    name = job.rule.name
+    asks_api = name in ASKS_RUNS and study.is_served(job.wildcards.run)
+    takes = asks_api or name in ("models", "essays")
+    return takes and is_stored(name, job.wildcards, job.input)
 
 
 def needs_of(job):
@@ -137,7 +147,7 @@ def check_jobs():
     if SITE is None:
         return
     # What no job needs that reads the Snakefile.
-    from mimic.cluster.provisions import uncached
+    from mimic.cluster.provisions import keyless, uncached
 
     wrong = []
     if workflow.executor_plugin.name == "slurm":
@@ -146,7 +156,7 @@ def check_jobs():
         if memory.state != OK:
             wrong.append(f"{memory.what}: {memory.found}; mend: {memory.mend}")
     # Linked from the store they need nothing.
-    made = [job for job in workflow.dag.needrun_jobs() if not is_fetched_before(job)]
+    made = [job for job in workflow.dag.needrun_jobs() if not is_made_before(job)]
     wrong += impossible(SITE, map(needs_of, filter(is_submitted, made)))
     wrong += uncached(
         study,
@@ -155,6 +165,7 @@ def check_jobs():
         environment=os.environ,
         source=" ".join(map(str, workflow.configfiles)),
     )
+    wrong += keyless(study, needing=set(map(asked_of, made)))
     if wrong:
         raise WorkflowError("nothing was submitted:\n  " + "\n  ".join(wrong))
 

@@ -1,4 +1,4 @@
-"""What jobs need besides nodes: models and a corpus in the hub's cache."""
+"""What jobs need besides nodes: models and a corpus in the hub's cache, keys of APIs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Collection, Mapping
 
 from huggingface_hub import constants
 
+from mimic.api import read_key
+from mimic.essays.settings import ApiModeration
 from mimic.hub_contents import hub_contents
+from mimic.respondents.api_settings import ApiSettings
 from mimic.study import Study
 
 
@@ -43,3 +46,55 @@ def uncached(
         if (corpus if content.entry is None else content.entry in wanted)
         and not content.is_cached()
     ]
+
+
+def keys_of(study: Study) -> dict[str, str]:
+    """The environment variables with a key that a study needs, by what needs it.
+
+    That is the name of a model that a provider serves, or ``essays`` for their moderation.
+    """
+    found = {
+        name: model.source.key_variable
+        for name, model in study.models.items()
+        if isinstance(model.source, ApiSettings)
+    }
+    moderation = study.settings.essays.moderation
+    if isinstance(moderation, ApiModeration):
+        found["essays"] = moderation.key_variable
+    return found
+
+
+def why_no_key(variable: str, *, needs: str) -> str | None:
+    """Why there is no key in an environment variable of this process; None if there is one.
+
+    Parameters
+    ----------
+    needs
+        What needs it, as `keys_of` names it.
+    """
+    what = (
+        "the moderation of the essays"
+        if needs == "essays"
+        else f"model {needs}, which its provider serves,"
+    )
+    try:
+        read_key(variable, needed=f"{what} needs a key there")
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def keyless(study: Study, *, needing: Collection[str]) -> list[str]:
+    """What jobs will fail for, since this process has no key of an API that they ask.
+
+    Parameters
+    ----------
+    needing
+        The models whose runs write or answer, and ``essays`` if these are to be made.
+    """
+    found = (
+        why_no_key(variable, needs=name)
+        for name, variable in keys_of(study).items()
+        if name in needing
+    )
+    return [why for why in found if why is not None]
