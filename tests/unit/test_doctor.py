@@ -21,7 +21,8 @@ from mimic.cluster.slurm_findings import slurm_findings
 
 SLURM = {
     "sacctmgr": 'case "$*" in *assoc*) echo "p1|default";; *) echo "default|2-00:00:00"; esac',
-    "sinfo": "echo cpu; echo gpu",
+    "sinfo": 'case "$*" in *%m*) echo "cpu|500000|(null)|2-00:00:00";'
+    ' echo "gpu|480000|gpu:a100:4(S:0-1)|infinite";; *) echo cpu; echo gpu; esac',
     "scontrol": 'echo "MinJobAge               = 300 sec"; echo "MinJobAgeOfElse = 1 sec"',
 }
 Usage = collections.namedtuple("Usage", "total used free")
@@ -104,6 +105,24 @@ def test_a_slurm_that_does_not_tell_its_configuration_is_unchecked(put, project)
     assert of_slurm(project)["MinJobAge"].state == UNCHECKED
     # sacct is asked then, which forgets nothing.
     assert of_slurm(project, **{"slurm-status-command": "sacct"})["MinJobAge"].state == OK
+
+
+@pytest.mark.parametrize(
+    ("lines", "state", "words"),
+    [
+        (["cpu|480000|(null)|2-00:00:00", "gpu|479999|gpu:4|infinite"], MISSING, "gpu.mem_mb"),
+        (["cpu|480000|(null)|2-00:00:00", "gpu|480000|gpu:a100:2|infinite"], MISSING, "gpu.gpus"),
+        (["cpu|480000|(null)|1-00:00:00"], MISSING, "max_minutes (now 2880) to at most 1440 in"),
+        # Of nodes that differ the largest counts; other resources are no GPUs.
+        (["gpu|1|(null)|infinite", "gpu|480000+|nvme:9,gpu:a100:4(S:0-1)|infinite"], OK, "4 GPUs"),
+        (["cpu"], UNCHECKED, "1 of 4 fields"),
+    ],
+)
+def test_a_site_s_figures_are_compared_with_slurm_s(put, project, lines, state, words):
+    put("sinfo", "\n".join(f'echo "{line}"' for line in lines))
+    one = of_slurm(project)["memory, GPUs and walltime of nodes"]
+    assert one.state == state, one
+    assert words in f"{one.found} {one.mend}"
 
 
 def of_disks(monkeypatch, tmp_path, *, free=10**12, size=10**9):

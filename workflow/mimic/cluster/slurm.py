@@ -113,6 +113,23 @@ class Association:
     qos: tuple[str, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class NodeLimits:
+    """What a job can get of a node of a partition, at most.
+
+    Attributes
+    ----------
+    mem_mb
+        In Slurm's MB.
+    minutes
+        None if there is no limit.
+    """
+
+    mem_mb: int
+    gpus: int
+    minutes: int | None
+
+
 def own_jobs() -> list[QueuedJob]:
     """The user's jobs that pend or run."""
     lines = _lines("squeue", "--me", "--noheader", "--format=%i|%T|%j|%Z")
@@ -204,6 +221,23 @@ def longest_minutes() -> dict[str, int | None]:
 def partitions() -> set[str]:
     """The cluster's partitions."""
     return set(_lines("sinfo", "--noheader", "--format=%R"))
+
+
+def node_limits() -> dict[str, NodeLimits]:
+    """The most that a node of each partition has."""
+    found: dict[str, NodeLimits] = {}
+    for line in _lines("sinfo", "--noheader", "--exact", "--format=%R|%m|%G|%l"):
+        partition, memory, gres, wall = _fields(line, 4)
+        gpus = [int(count) for count in re.findall(r"\bgpu(?::[^:,(]+)?:(\d+)", gres)]
+        seconds = seconds_of(wall)
+        # Nodes of a partition differ.
+        so_far = found.get(partition, NodeLimits(mem_mb=0, gpus=0, minutes=0))
+        found[partition] = NodeLimits(
+            mem_mb=max(so_far.mem_mb, _number(memory.rstrip("+"))),
+            gpus=max(so_far.gpus, sum(gpus)),
+            minutes=None if seconds is None else seconds // 60,
+        )
+    return found
 
 
 def remembered_s() -> int:

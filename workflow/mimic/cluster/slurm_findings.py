@@ -26,7 +26,7 @@ LEAST_S = 240
 def slurm_findings(
     site: Site, profile: Mapping[str, Any], environment: Mapping[str, str], *, source: Path
 ) -> Iterator[Finding]:
-    """Account, QOS, partitions, and how long Slurm remembers ended jobs.
+    """Account, QOS, partitions, their nodes, and how long Slurm remembers ended jobs.
 
     Parameters
     ----------
@@ -49,6 +49,7 @@ def slurm_findings(
             paid = ", ".join(site.account_and_qos(environment).values()) or "the cluster's own"
             found = f"{paid}; {site.cpu.partition}, {site.gpu.partition}"
             yield Finding(what=what, state=OK, found=found)
+    yield _figures(site, source)
     yield memory_of_jobs(profile.get(COMMAND), int(profile.get(DELAY, FIRST_LOOK_S)))
 
 
@@ -87,3 +88,31 @@ def memory_of_jobs(command: str | None, delay: int) -> Finding:
         "waits for ever for a job that scancel ended"
     )
     return Finding(what=what, state=MISSING, found=found, mend=mend)
+
+
+def _figures(site: Site, source: Path) -> Finding:
+    """Whether nodes have what the site's file says that jobs may ask for."""
+    what = "memory, GPUs and walltime of nodes"
+    try:
+        limits = slurm.node_limits()
+    except ValueError as error:
+        return Finding(what=what, state=UNCHECKED, found=str(error))
+    told, wrong = [], []
+    for kind, nodes in (("cpu", site.cpu), ("gpu", site.gpu)):
+        # A partition that there isn't has a line of its own.
+        if (there := limits.get(nodes.partition)) is None:
+            continue
+        wall = "no limit" if there.minutes is None else f"{there.minutes} minutes"
+        told.append(f"{nodes.partition}: {there.mem_mb} MB, {there.gpus} GPUs, {wall}")
+        if nodes.mem_mb > there.mem_mb:
+            wrong.append(f"{kind}.mem_mb (now {nodes.mem_mb}) to at most {there.mem_mb}")
+        if nodes.gpus > there.gpus:
+            wrong.append(f"{kind}.gpus (now {nodes.gpus}) to at most {there.gpus}")
+        if there.minutes is not None and site.max_minutes > there.minutes:
+            wrong.append(f"max_minutes (now {site.max_minutes}) to at most {there.minutes}")
+    found = "; ".join(told)
+    if not wrong:
+        return Finding(what=what, state=OK, found=found)
+    return Finding(
+        what=what, state=MISSING, found=found, mend=f"set {', '.join(wrong)} in {source}"
+    )
