@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mimic.cluster import slurm
+from mimic.cluster import slurm_limits
 from mimic.cluster.checks import refusals
 from mimic.cluster.finding import MISSING, OK, UNCHECKED, Finding
 from mimic.cluster.site import Site
@@ -68,7 +68,7 @@ def memory_of_jobs(command: str | None, delay: int) -> Finding:
         found = f"{COMMAND} isn't squeue, so it doesn't matter"
         return Finding(what=what, state=OK, found=found)
     try:
-        age = slurm.remembered_s()
+        age = slurm_limits.remembered_s()
     except ValueError as error:
         return Finding(what=what, state=UNCHECKED, found=str(error))
     needed = max(LOOKS * delay, LEAST_S)
@@ -94,7 +94,7 @@ def _figures(site: Site, source: Path) -> Finding:
     """Whether nodes have what the site's file says that jobs may ask for."""
     what = "memory, GPUs and walltime of nodes"
     try:
-        limits = slurm.node_limits()
+        limits = slurm_limits.node_limits()
     except ValueError as error:
         return Finding(what=what, state=UNCHECKED, found=str(error))
     told, wrong = [], []
