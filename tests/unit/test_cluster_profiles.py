@@ -8,6 +8,8 @@ import yaml
 from snakemake.cli import get_argument_parser
 from snakemake.resources import GroupResources
 
+from mimic.study import load_study
+
 PROFILES = ("meluxina", "slurm")
 FILES = ("config.yaml", "site.yaml")
 
@@ -74,3 +76,13 @@ def test_no_value_holds_a_variable_and_the_account_s_is_set_by_a_comment(profile
 def test_no_jobs_are_submitted_as_an_array(profile):
     # Each task of an array gets its parent's status.
     assert "slurm-array-jobs" not in yaml.safe_load((profile / "config.yaml").read_text())
+
+
+def test_the_page_s_change_of_the_reference_study_needs_no_flash_attention(project, monkeypatch):
+    page = (project / "docs/meluxina.md").read_text()
+    (former, new) = re.findall(r"^sed 's/(.+?)/(.+?)/' config/paper.yaml", page, re.MULTILINE)[0]
+    text = (project / "config/paper.yaml").read_text()
+    assert former in text
+    monkeypatch.chdir(project)
+    study = load_study(yaml.safe_load(text.replace(former, new)), source="mine.yaml")
+    assert "flash_attention_2" not in str(study.as_values())
