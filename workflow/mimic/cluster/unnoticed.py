@@ -36,5 +36,5 @@ def unnoticed(invocation: Invocation, ended: Iterable[AccountedJob]) -> Iterator
         if mine.task not in invocation.ended_well and quiet_s > NOTICED_S:
             yield (
                 f"snakemake waits for job {row.job}, which Slurm has ended: end snakemake and "
-                "start it again. `mimic doctor` says whether Slurm forgets jobs too soon (MinJobAge)"
+                "start it again. `mimic doctor` tells whether Slurm forgets jobs too soon"
             )

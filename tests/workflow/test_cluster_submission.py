@@ -1,8 +1,9 @@
-"""What `snakemake --profile meluxina` refuses before it submits; Slurm's commands are stand-ins."""
+"""What `snakemake --profile meluxina` submits and refuses; Slurm's commands are stand-ins."""
 
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -12,19 +13,20 @@ from mimic.cluster.guard import LOCK
 from mimic.provenance.lock import hold_if_free
 
 ANSWERS = {
-    "sacctmgr": 'case "$*" in *assoc*) echo "p1|default";; *) echo "default|2-00:00:00"; esac',
+    "sacctmgr": 'case "$*" in *assoc*) echo "p1|default";; *qos*) echo "default|2-00:00:00";;'
+    " *) echo p1; esac",
     "sinfo": "echo cpu; echo gpu",
     "squeue": "true",
     "scontrol": 'echo "MinJobAge               = ${MIN_JOB_AGE:-300} sec"',
     "sacct": "true",
-    "sbatch": "touch submitted; exit 1",
+    "sbatch": 'echo "$*" >> submitted; exit 1',
     "scancel": "true",
 }
 
 
 @pytest.fixture
-def refused(project, tmp_path):
-    """Type the command in a copy of the project; what it said when it refused."""
+def failed(project, tmp_path):
+    """Type the command, which fails, in a copy of the project; what it said."""
     folder, commands = tmp_path / "clone", tmp_path / "bin"
     folder.mkdir()
     commands.mkdir()
@@ -49,10 +51,22 @@ def refused(project, tmp_path):
             timeout=120,
         )
         assert done.returncode == 1, done.stdout + done.stderr
-        assert not (folder / "submitted").exists()
         return done.stdout + done.stderr
 
     run.folder = folder
+    return run
+
+
+@pytest.fixture
+def refused(failed):
+    """The same where nothing is to be submitted."""
+
+    def run(*options, **environment):
+        said = failed(*options, **environment)
+        assert not (failed.folder / "submitted").exists()
+        return said
+
+    run.folder = failed.folder
     return run
 
 
@@ -89,6 +103,21 @@ def test_a_model_that_the_cache_lacks_and_an_api_s_key_that_is_not_set_are_refus
     assert "nothing was submitted:\n  meta-llama/Llama-3.2-3B-Instruct isn't complete in" in said
     assert f"mimic download --configfile {refused.folder}/config/mine.yaml" in said
     assert "OPENAI_API_KEY is not set; model gpt-3.5, which its provider serves, needs" in said
+
+
+def test_a_group_asks_for_the_time_of_its_jobs_and_the_rest_of_one(failed):
+    root = Path("results/smoke")
+    for name in ("essays.csv", "manifest.json"):
+        (failed.folder / root / "essays").mkdir(parents=True, exist_ok=True)
+        (failed.folder / root / "essays" / name).write_text("{}")
+    runs = [f"smollm2-{method}-s1" for method in ("sft", "dpo", "orpo")]
+    quick = ("--retries", "0", "--slurm-init-seconds-before-status-checks", "1")
+    failed(*quick, *SMOKE, "--", *(f"{root}/pairs/{run}/manifest.json" for run in runs))
+    (asked,) = (failed.folder / "submitted").read_text().splitlines()
+    assert " -t 45 " in asked
+    assert " --mem 1000 " in asked
+    assert " --cpus-per-task=1 " in asked
+    assert "--nodes" not in asked
 
 
 def test_a_run_on_this_machine_beside_one_on_a_cluster_is_refused(project, tmp_path):
