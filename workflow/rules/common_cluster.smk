@@ -154,7 +154,8 @@ def check_jobs():
         asked = workflow.executor_settings
         memory = memory_of_jobs(asked.status_command, asked.init_seconds_before_status_checks)
         if memory.state != OK:
-            wrong.append(f"{memory.what}: {memory.found}; mend: {memory.mend}")
+            mend = f"; mend: {memory.mend}" if memory.mend else ""
+            wrong.append(f"{memory.what}: {memory.found}{mend}")
     # Linked from the store they need nothing.
     made = [job for job in workflow.dag.needrun_jobs() if not is_made_before(job)]
     wrong += impossible(SITE, map(needs_of, filter(is_submitted, made)))
