@@ -112,8 +112,8 @@ if SUBMITTED is None:
         the_store().register_study(Path(ROOT), partial(identities, Path(ROOT)))
     if {*TAKES_NOTHING_FOR_FRESH, "--summary", "--unlock"}.isdisjoint(sys.argv):
         check_metadata()
-    if SITE is not None and {*LOOKS_ONLY, "--unlock"}.isdisjoint(sys.argv):
-        prepare_cluster()
+    if {*LOOKS_ONLY, "--unlock"}.isdisjoint(sys.argv):
+        check_alone() if SITE is None else prepare_cluster()
     try:
         submission_now = submit.describe(settings=study.as_values(), sources=SOURCES)
     except ValueError as error:
@@ -122,6 +122,7 @@ if SUBMITTED is None:
 
     onstart:
         check_executor()
+        check_jobs()
         submit.write(Path(os.environ[submission.VARIABLE]), submission_now)
 
     # The tables of packs have served; what the store lacks then is packed by the next invocation.

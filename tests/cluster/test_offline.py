@@ -1,4 +1,4 @@
-"""Jobs of a site whose compute nodes have no network take models from the hub's cache alone."""
+"""Models for jobs of a site whose compute nodes have no network come from the hub's cache alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tiny_llama import ENTRY
 
 
 @pytest.mark.slowest
-def test_a_job_looks_into_the_cache_alone_and_says_what_fills_it(lab, clone, tmp_path):
+def test_no_job_is_submitted_for_a_model_that_the_cache_lacks(lab, clone, tmp_path):
     (clone / "config/models.yaml").write_text(yaml.safe_dump({"tiny": ENTRY}))
     settings = yaml.safe_load((clone / "config/smoke.yaml").read_text())
     settings |= {"root": "results/offline", "models": ["tiny"]}
@@ -31,5 +31,6 @@ def test_a_job_looks_into_the_cache_alone_and_says_what_fills_it(lab, clone, tmp
     )
     said = done.stdout + done.stderr
     assert done.returncode == 1
-    assert [job["State"] for job in lab.jobs("State")[before:]] == ["FAILED"], said[-3000:]
-    assert f"isn't complete in the cache, {tmp_path}/hub/hub, and HF_HUB_OFFLINE is set" in said
+    assert len(lab.jobs("State")) == before, said[-3000:]
+    assert f"isn't complete in {tmp_path}/hub/hub at " in said
+    assert "mimic download --configfile " in said

@@ -10,7 +10,7 @@ import textwrap
 import pytest
 from test_cluster_site import SITE
 
-from mimic.cluster import guard, slurm
+from mimic.cluster import guard, slurm_limits
 from mimic.cluster.checks import refusals
 
 ANSWERS = {
@@ -70,17 +70,17 @@ def test_each_mistake_is_refused_with_the_mend(commands, environment, changes, w
 def test_a_command_that_is_not_there_or_fails_is_told(commands, monkeypatch):
     commands("sinfo", "echo 'slurm_load_partitions: no contact' >&2; exit 1")
     with pytest.raises(ValueError, match=r"`sinfo .*failed: slurm_load_partitions: no contact"):
-        slurm.partitions()
+        slurm_limits.partitions()
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ValueError, match="there is no sinfo here; .* on a login node"):
-        slurm.partitions()
+        slurm_limits.partitions()
 
 
 def test_walltimes_are_read(commands):
-    assert slurm.longest_minutes() == {"default": 2880, "short": 360, "free": None}
-    assert slurm.minutes_of("00:00:30") == 1
+    assert slurm_limits.longest_minutes() == {"default": 2880, "short": 360, "free": None}
+    assert slurm_limits.minutes_of("00:00:30") == 1
     with pytest.raises(ValueError, match="'UNLIMITED' is no walltime"):
-        slurm.minutes_of("UNLIMITED")
+        slurm_limits.minutes_of("UNLIMITED")
 
 
 def test_what_a_killed_snakemake_left_here_is_cancelled(commands, tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mimic.cluster.requests import LINKING_MB, LINKING_MINUTES, Need, Request, request
+from mimic.cluster.requests import LINKING_MB, LINKING_MINUTES, Need, Request, impossible, request
 from mimic.cluster.site import Site, read_site
 from mimic.settings import parse_settings
 
@@ -37,6 +37,30 @@ def test_each_attempt_asks_for_more_up_to_what_there_is():
     assert [one.runtime for one in found] == [250, 500, 600, 600]
 
 
+def test_jobs_that_share_an_allocation_ask_for_no_more_time_together_than_there_is():
+    few = Need(rule="pairs", mem_mb=1000, minutes=15, together=40)
+    assert [request(SITE, few, attempt=n).runtime for n in (1, 2)] == [15, 15]
+    assert request(SITE, Need(rule="pairs", mem_mb=1, minutes=15, together=50)).runtime == 12
+    assert request(SITE, Need(rule="pairs", mem_mb=1, minutes=15, together=10**4)).runtime == 1
+    with pytest.raises(ValueError, match="pairs needs 601 minutes"):
+        request(SITE, Need(rule="pairs", mem_mb=1, minutes=601, together=50))
+
+
+def test_gpus_of_a_job_are_of_one_node_and_others_name_no_number_of_nodes():
+    asked = {
+        key: value for key, value in request(SITE, NEED).resources.items() if value is not None
+    }
+    assert asked == {
+        "mem_mb": 6000,
+        "runtime": 250,
+        "slurm_partition": "gpu",
+        "gpu": 4,
+        "nodes": 1,
+    }
+    light = request(SITE, Need(rule="metrics_run", mem_mb=100, minutes=5)).resources
+    assert (light["nodes"], light["gpu"]) == (None, None)
+
+
 def test_what_is_stored_waits_for_no_gpu():
     assert request(SITE, NEED, is_stored=True) == Request(
         partition="cpu", mem_mb=LINKING_MB, runtime=LINKING_MINUTES, gpus=0
@@ -65,9 +89,9 @@ def test_a_job_on_two_nodes_asks_for_the_share_of_each():
         "mpi": "srun",
     }
     assert request(SITE, two).gpus == 4
-    for one in (request(SITE, NEED), request(SITE, two, is_stored=True)):
-        given = {key: value for key, value in one.resources.items() if value is not None}
-        assert set(given) <= {"mem_mb", "runtime", "slurm_partition", "gpu"}
+    linked = request(SITE, two, is_stored=True).resources
+    given = {key for key, value in linked.items() if value is not None}
+    assert given == {"mem_mb", "runtime", "slurm_partition"}
     with pytest.raises(ValueError, match="needs 5 GPUs on each of 2 nodes; a node of .* has 4"):
         request(SITE, Need(rule="finetune", mem_mb=1, minutes=1, devices=10, nodes=2))
     with pytest.raises(ValueError, match="needs 16001 MB on each of 2 nodes; a node .* has 16000"):
@@ -86,6 +110,31 @@ def test_what_no_node_has_is_refused(change, words):
     values = {"rule": "finetune", "mem_mb": 6000, "minutes": 250, "devices": 1}
     with pytest.raises(ValueError, match=words):
         request(SITE, Need(**(values | change)))
+
+
+def test_what_no_node_has_is_refused_together_and_what_is_stored_is_not():
+    long = {"rule": "finetune", "mem_mb": 6000, "minutes": 601}
+    asked = []
+
+    def job(name, **values):
+        return name, Need(**values), lambda: asked.append(name) or name == "made before"
+
+    found = impossible(
+        SITE,
+        [
+            job("finetune a", **long),
+            job("questionnaire a", rule="questionnaire", mem_mb=9000, minutes=1),
+            job("finetune b", **long),
+            job("made before", **long),
+            job("finetune c", **long | {"minutes": 600}),
+        ],
+    )
+    assert [line.split(";")[0] for line in found] == [
+        "finetune a and 1 more: finetune needs 601 minutes",
+        "questionnaire a: questionnaire needs 9000 MB",
+    ]
+    # The store is looked into for no job that fits.
+    assert "finetune c" not in asked
 
 
 def test_account_and_qos_are_those_of_the_environment_and_the_file():
@@ -148,8 +197,6 @@ def test_profiles_say_what_the_guard_and_the_plugin_rely_on(project, name):
     assert profile["nolock"] is True
     assert profile["slurm-status-command"] == "squeue"
     assert profile["slurm-requeue"] is True
-    # The rest of an unset variable's name would go to Slurm as it stands.
-    assert "$" not in yaml.safe_dump(profile)
 
 
 def test_retries_stand_in_no_rule_and_no_profile_is_taken_unasked(project):

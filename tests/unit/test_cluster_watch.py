@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -362,3 +363,28 @@ def test_it_goes_on_where_slurm_is_away_for_a_while(clone, commands, monkeypatch
     assert text.index("looking again") < text.index("3 of 7 jobs of the study done")
     assert "note: so" in text
     assert min(waited) >= 10
+
+
+def test_a_job_that_slurm_ended_and_snakemake_waits_for_is_told(commands, clone):
+    commands("squeue")
+    rows = ((job, "FAILED" if job == 7 else "COMPLETED") for job in (3, 7, 8, 9))
+    commands("sacct", *(accounted(job, state, folder=clone) for job, state in rows))
+    log = clone / "results/.slurm/rule_finetune/a-sft-s1/8.log"
+
+    def told():
+        return [note for note in looked(clone).notes if "snakemake waits for" in note]
+
+    ten_minutes_ago = time.time() - 660
+    os.utime(log, (ten_minutes_ago, ten_minutes_ago))
+    # Nobody waits where no snakemake lives.
+    assert told() == []
+    hold_folder(clone)
+    (one,) = told()
+    assert one.startswith("snakemake waits for job 8, which Slurm has ended: end snakemake and")
+    path = next((clone / ".snakemake/log").glob("2026-11-28T112121*"))
+    path.write_text(f"{path.read_text()}Finished jobid: 14 (Rule: finetune)\n")
+    assert told() == []
+    path.write_text(path.read_text().replace("jobid: 14", "jobid: 140"))
+    os.utime(log)
+    # It may just not have looked yet.
+    assert told() == []

@@ -21,7 +21,8 @@ from mimic.cluster.slurm_findings import slurm_findings
 
 SLURM = {
     "sacctmgr": 'case "$*" in *assoc*) echo "p1|default";; *) echo "default|2-00:00:00"; esac',
-    "sinfo": "echo cpu; echo gpu",
+    "sinfo": 'case "$*" in *%m*) echo "cpu|500000|(null)|2-00:00:00";'
+    ' echo "gpu|480000|gpu:a100:4(S:0-1)|infinite";; *) echo cpu; echo gpu; esac',
     "scontrol": 'echo "MinJobAge               = 300 sec"; echo "MinJobAgeOfElse = 1 sec"',
 }
 Usage = collections.namedtuple("Usage", "total used free")
@@ -81,15 +82,18 @@ def test_what_slurm_allows_is_ok_and_what_it_refuses_is_missing(put, project):
 @pytest.mark.parametrize(
     ("age", "delay", "state", "words"),
     [
-        (60, 20, OK, "after 60 s"),
-        (59, 20, MISSING, "to 19"),
-        (119, None, MISSING, "is 120"),
-        (120, None, OK, "is 120"),
-        (2, 20, MISSING, "ask who runs the cluster for a MinJobAge of 60"),
-        (0, 20, OK, "never forgotten"),
+        (240, 20, OK, "after 240 s"),
+        # The plugin looks every 180 s at last, however soon it looks first.
+        (239, 20, MISSING, "for a MinJobAge of at least 240"),
+        (2, 20, MISSING, "slurm-status-command: sacct in the profile"),
+        (300, 100, OK, "300 s are needed"),
+        (299, 100, MISSING, "checks in the profile to at most 99"),
+        (240, None, OK, "240 s are needed"),
+        # The plugin takes it for less than it needs.
+        (0, 20, MISSING, "never forgotten, but"),
     ],
 )
-def test_slurm_has_to_remember_ended_jobs_for_three_looks(put, project, age, delay, state, words):
+def test_slurm_has_to_remember_ended_jobs_between_two_looks(put, project, age, delay, state, words):
     put("scontrol", f'echo "MinJobAge               = {age} sec"')
     one = of_slurm(project, delay)["MinJobAge"]
     assert one.state == state, one
@@ -101,6 +105,24 @@ def test_a_slurm_that_does_not_tell_its_configuration_is_unchecked(put, project)
     assert of_slurm(project)["MinJobAge"].state == UNCHECKED
     # sacct is asked then, which forgets nothing.
     assert of_slurm(project, **{"slurm-status-command": "sacct"})["MinJobAge"].state == OK
+
+
+@pytest.mark.parametrize(
+    ("lines", "state", "words"),
+    [
+        (["cpu|480000|(null)|2-00:00:00", "gpu|479999|gpu:4|infinite"], MISSING, "gpu.mem_mb"),
+        (["cpu|480000|(null)|2-00:00:00", "gpu|480000|gpu:a100:2|infinite"], MISSING, "gpu.gpus"),
+        (["cpu|480000|(null)|1-00:00:00"], MISSING, "max_minutes (now 2880) to at most 1440 in"),
+        # Of nodes that differ the largest counts; other resources are no GPUs.
+        (["gpu|1|(null)|infinite", "gpu|480000+|nvme:9,gpu:a100:4(S:0-1)|infinite"], OK, "4 GPUs"),
+        (["cpu"], UNCHECKED, "1 of 4 fields"),
+    ],
+)
+def test_a_site_s_figures_are_compared_with_slurm_s(put, project, lines, state, words):
+    put("sinfo", "\n".join(f'echo "{line}"' for line in lines))
+    one = of_slurm(project)["memory, GPUs and walltime of nodes"]
+    assert one.state == state, one
+    assert words in f"{one.found} {one.mend}"
 
 
 def of_disks(monkeypatch, tmp_path, *, free=10**12, size=10**9):
@@ -218,7 +240,8 @@ def lines_of(capsys, *options):
     return status, {row[0]: row[1:] for row in rows if len(row) == 3}, out
 
 
-def test_the_reference_study_s_table(put, clone, capsys):
+def test_the_reference_study_s_table(put, clone, capsys, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     status, table, out = lines_of(capsys)
     assert status == 1
     assert "config/paper.yaml on the machine of profiles/meluxina/site.yaml" in out
@@ -232,8 +255,14 @@ def test_the_reference_study_s_table(put, clone, capsys):
     assert "mimic download --configfile config/paper.yaml; it is gated: ask at " in words
     assert "/google/gemma-2-2b (a token is set)" in words
     assert "gated" not in table["model IlyaGusev/gemma-2-9b-it-abliterated"][1]
-    # One line each, and none of a model that is asked by its provider.
-    assert "gpt" not in out
+    # One line each; of a model that its provider serves there is nothing to fetch but a key.
+    assert "model gpt-3.5" not in table
+    state, words = table["key for gpt-3.5"]
+    assert (state, "OPENAI_API_KEY is not set; model gpt-3.5, which" in words) == (MISSING, True)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    _, table, out = lines_of(capsys)
+    assert table["key for gpt-3.5"] == [OK, "OPENAI_API_KEY holds one"]
+    assert "sk-secret" not in out
     (clone / "meluxina").unlink()
     state, words = lines_of(capsys)[1]["link meluxina"]
     assert (state, words.endswith("mend: ln -sfn profiles/meluxina meluxina")) == (MISSING, True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from mimic.cluster import slurm
+from mimic.cluster import slurm_limits
 from mimic.cluster.site import Site
 
 
@@ -28,7 +28,7 @@ def refusals(site: Site, environment: Mapping[str, str], *, source: str) -> list
 
 def _of_account(site: Site, environment: Mapping[str, str], source: str) -> Iterator[str]:
     """About who pays and what is allowed."""
-    allowed = slurm.associations()
+    allowed = slurm_limits.associations()
     if site.account_variable is not None:
         accounts = ", ".join(sorted({one.account for one in allowed})) or "none"
         account = environment.get(site.account_variable, "")
@@ -47,7 +47,7 @@ def _of_account(site: Site, environment: Mapping[str, str], source: str) -> Iter
             return
     if site.qos is None:
         return
-    limits = slurm.longest_minutes()
+    limits = slurm_limits.longest_minutes()
     names = sorted({name for one in allowed for name in one.qos}) or sorted(limits)
     if site.qos not in names:
         yield f"{source}: qos = {site.qos!r}: not allowed; yours are {', '.join(names)}"
@@ -62,7 +62,7 @@ def _of_account(site: Site, environment: Mapping[str, str], source: str) -> Iter
 
 def _of_nodes(site: Site, source: str) -> Iterator[str]:
     """About where jobs run."""
-    there = slurm.partitions()
+    there = slurm_limits.partitions()
     for kind, nodes in (("cpu", site.cpu), ("gpu", site.gpu)):
         if nodes.partition not in there:
             yield (

@@ -16,6 +16,7 @@ from rich.table import Table
 from mimic.cluster.disk_findings import disk_findings, existing
 from mimic.cluster.environment_findings import environment_findings
 from mimic.cluster.finding import MISSING, OK, Finding
+from mimic.cluster.provisions import keys_of, why_no_key
 from mimic.cluster.site import DEFAULT_SITE, Site, read_site
 from mimic.cluster.slurm_findings import slurm_findings
 from mimic.essays.settings import CsvSource
@@ -77,6 +78,8 @@ def _findings(
     source = study.settings.essays.source
     if isinstance(source, CsvSource):
         yield _essays(Path(source.path))
+    for name, variable in keys_of(study).items():
+        yield _key(name, variable)
     lacking = [content for content, cached in contents if not cached]
     yield from disk_findings(_needs(study, lacking))
 
@@ -147,3 +150,13 @@ def _essays(path: Path) -> Finding:
         return Finding(what=what, state=OK, found=str(path))
     mend = "put the corpus there, or name another by essays.source in the settings"
     return Finding(what=what, state=MISSING, found=f"no {path}", mend=mend)
+
+
+def _key(name: str, variable: str) -> Finding:
+    """Whether there is a key of an API, which is never shown."""
+    what = f"key for {name}"
+    why = why_no_key(variable, needs=name)
+    if why is None:
+        return Finding(what=what, state=OK, found=f"{variable} holds one")
+    mend = "" if name == "essays" else f"or leave {name} out of the study's models"
+    return Finding(what=what, state=MISSING, found=why, mend=mend)

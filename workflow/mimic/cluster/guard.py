@@ -48,6 +48,23 @@ def hold_folder(folder: Path) -> None:
     atexit.register(held.close)
 
 
+def check_free(folder: Path) -> None:
+    """Check, before jobs run on this machine, that no cluster runs jobs of the folder's studies.
+
+    Raises
+    ------
+    ValueError
+        If some process submits jobs from there: it takes none of Snakemake's locks.
+    """
+    if (who := submitting(folder)) is not None:
+        raise ValueError(
+            f"a snakemake submits jobs to a cluster from this folder ({who}), which would make the "
+            "same files; wait for it, or end it there. `snakemake -n` and `mimic watch` look "
+            "meanwhile, and another study can run from another clone, with MIMIC_STORE naming one "
+            "store for both"
+        )
+
+
 def cancel_leftovers(folder: Path, *, tell: Callable[[str], None]) -> list[str]:
     """Cancel the jobs of a snakemake that was killed in this folder, and wait until they are gone.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from mimic.cluster.site import Site
@@ -9,8 +10,8 @@ from mimic.cluster.site import Site
 # A job whose results are stored links them: minutes and a process's memory on a node without GPUs.
 LINKING_MINUTES, LINKING_MB = 15, 2000
 # What the Slurm plugin is told of each job, and of one that may be on several nodes.
-ONE_NODE = ("mem_mb", "runtime", "slurm_partition", "gpu")
-SEVERAL_NODES = ("gres", "nodes", "mpi", "tasks", "tasks_per_gpu")
+ONE_NODE = ("mem_mb", "runtime", "slurm_partition", "gpu", "nodes")
+SEVERAL_NODES = ("gres", "mpi", "tasks", "tasks_per_gpu")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,8 @@ class Need:
         GPUs that it works with, if its rule's jobs run on GPUs; 0 for one that needs none.
     nodes
         Nodes that the devices belong to, each to as many.
+    together
+        Jobs of the rule, at most, that share an allocation one after the other.
     """
 
     rule: str
@@ -36,6 +39,7 @@ class Need:
     minutes: int
     devices: int = 1
     nodes: int = 1
+    together: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +71,9 @@ class Request:
         asked |= {"mem_mb": self.mem_mb, "runtime": self.runtime}
         asked["slurm_partition"] = self.partition
         if self.nodes == 1:
-            return asked | {"gpu": self.gpus or None}
+            # Slurm may take a number of GPUs from several nodes, and a job would use one's alone.
+            # Not where there are none: of a group Snakemake would add up the nodes of its jobs.
+            return asked | ({"gpu": self.gpus, "nodes": 1} if self.gpus else {})
         asked |= {"nodes": self.nodes, "mpi": "srun", "tasks": self.nodes}
         # Each node is to have as many. And not so many tasks for each GPU, as the plugin would have
         # it where `tasks` is set.
@@ -78,7 +84,8 @@ def request(site: Site, need: Need, *, attempt: int = 1, is_stored: bool = False
     """What a job asks for at its first, second … attempt.
 
     Memory and time grow by as much with each attempt as the first asked for, up to what the site
-    allows.
+    allows. A job that shares its allocation with others of its rule asks for its own time, which
+    Snakemake adds up to theirs; that sum is what the site's walltime bounds.
 
     Parameters
     ----------
@@ -117,7 +124,30 @@ def request(site: Site, need: Need, *, attempt: int = 1, is_stored: bool = False
     return Request(
         partition=nodes.partition,
         mem_mb=min(mem_mb * attempt, nodes.mem_mb),
-        runtime=min(need.minutes * attempt, site.max_minutes),
+        runtime=min(need.minutes * attempt, max(1, site.max_minutes // need.together)),
         gpus=(nodes.gpus if site.whole_nodes else devices) if on_gpu else 0,
         nodes=need.nodes,
+    )
+
+
+def impossible(site: Site, jobs: Iterable[tuple[str, Need, Callable[[], bool]]]) -> list[str]:
+    """What jobs need at their first attempt that a site doesn't have: a line for each such need.
+
+    Parameters
+    ----------
+    jobs
+        What each is called, what it needs, and what says whether the result store holds what it
+        would make, which is asked of those alone that need too much.
+    """
+    refused: dict[str, list[str]] = {}
+    for name, need, is_stored in jobs:
+        try:
+            request(site, need)
+        except ValueError as error:
+            if not is_stored():
+                refused.setdefault(str(error), []).append(name)
+    # Jobs come in no order.
+    return sorted(
+        f"{min(names)}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {why}"
+        for why, names in refused.items()
     )

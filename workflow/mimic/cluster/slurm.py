@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import math
 import re
 import signal
 import subprocess
@@ -106,24 +104,16 @@ class AccountedJob:
         return self.nodes * self.elapsed_s / 3600
 
 
-@dataclass(frozen=True, kw_only=True)
-class Association:
-    """An account that the user may charge, with the QOS that go with it."""
-
-    account: str
-    qos: tuple[str, ...]
-
-
 def own_jobs() -> list[QueuedJob]:
     """The user's jobs that pend or run."""
-    lines = _lines("squeue", "--me", "--noheader", "--format=%i|%T|%j|%Z")
+    lines = lines_of("squeue", "--me", "--noheader", "--format=%i|%T|%j|%Z")
     found = (line.split("|", 3) for line in lines)
     return [QueuedJob(job=j, name=name, state=s, folder=f) for j, s, name, f in found]
 
 
 def queue() -> list[SeenJob]:
     """The user's jobs that pend or run, with all that can be seen of them."""
-    lines = _lines(
+    lines = lines_of(
         "squeue",
         "--me",
         "--noheader",
@@ -132,7 +122,7 @@ def queue() -> list[SeenJob]:
     )
     found = []
     for line in lines:
-        job, state, name, reason, start, elapsed, wall, nodes, comment, folder = _fields(
+        job, state, name, reason, start, elapsed, wall, nodes, comment, folder = fields_of(
             line, len(QUEUE_COLUMNS)
         )
         found.append(
@@ -154,7 +144,7 @@ def queue() -> list[SeenJob]:
 
 def accounted(since: datetime) -> list[AccountedJob]:
     """The user's jobs since a time, by the local clock; each time that one was started."""
-    lines = _lines(
+    lines = lines_of(
         "sacct",
         "-nPXD",
         f"--starttime={since:%Y-%m-%dT%H:%M:%S}",
@@ -163,7 +153,7 @@ def accounted(since: datetime) -> list[AccountedJob]:
     )
     found = []
     for line in lines:
-        job, name, state, elapsed, nodes, ended, wall, memory, comment, folder = _fields(
+        job, name, state, elapsed, nodes, ended, wall, memory, comment, folder = fields_of(
             line, len(ACCOUNT_COLUMNS)
         )
         status, _, signal = ended.partition(":")
@@ -174,10 +164,10 @@ def accounted(since: datetime) -> list[AccountedJob]:
                 name=name,
                 state=state_of(state),
                 cancelled_by=int(by.group(1)) if by else None,
-                elapsed_s=_number(elapsed),
-                nodes=_number(nodes),
-                exit_status=_number(status),
-                signal=_number(signal),
+                elapsed_s=number_of(elapsed),
+                nodes=number_of(nodes),
+                exit_status=number_of(status),
+                signal=number_of(signal),
                 walltime_min=int(wall) if wall.isdigit() else None,
                 memory=memory,
                 comment=comment,
@@ -187,45 +177,10 @@ def accounted(since: datetime) -> list[AccountedJob]:
     return found
 
 
-def associations() -> list[Association]:
-    """The accounts that the user may charge."""
-    user = getpass.getuser()
-    lines = _lines("sacctmgr", "-nP", "show", "assoc", f"user={user}", "format=account,qos")
-    found = (line.split("|", 1) for line in lines)
-    return [Association(account=a, qos=tuple(filter(None, q.split(",")))) for a, q in found]
-
-
-def longest_minutes() -> dict[str, int | None]:
-    """The longest walltime of each QOS; None for one without a limit."""
-    lines = _lines("sacctmgr", "-nP", "show", "qos", "format=name,maxwall")
-    found = (line.split("|", 1) for line in lines)
-    return {name: minutes_of(wall) if wall else None for name, wall in found}
-
-
-def partitions() -> set[str]:
-    """The cluster's partitions."""
-    return set(_lines("sinfo", "--noheader", "--format=%R"))
-
-
-def remembered_s() -> float:
-    """For how many seconds squeue tells of an ended job (MinJobAge); infinite if it always does.
-
-    Raises
-    ------
-    ValueError
-        If Slurm's configuration doesn't say.
-    """
-    for line in _lines("scontrol", "show", "config"):
-        if found := re.fullmatch(r"MinJobAge\s*=\s*(\d+)\s*sec", line):
-            # 0 means that jobs are never forgotten.
-            return int(found.group(1)) or math.inf
-    raise ValueError("`scontrol show config` names no MinJobAge")
-
-
 def nodes_of(job: str) -> list[str]:
     """The nodes of a job that runs, in Slurm's order: its batch script runs on the first."""
-    (nodes,) = _lines("squeue", "--noheader", f"--jobs={job}", "--format=%N") or [""]
-    return _lines("scontrol", "show", "hostnames", nodes) if nodes else []
+    (nodes,) = lines_of("squeue", "--noheader", f"--jobs={job}", "--format=%N") or [""]
+    return lines_of("scontrol", "show", "hostnames", nodes) if nodes else []
 
 
 def address_of(node: str) -> str:
@@ -236,7 +191,7 @@ def address_of(node: str) -> str:
     ValueError
         If Slurm doesn't say.
     """
-    said = " ".join(_lines("scontrol", "show", "node", node))
+    said = " ".join(lines_of("scontrol", "show", "node", node))
     found = re.search(r"\bNodeAddr=(\S+)", said)
     if found is None:
         raise ValueError(f"`scontrol show node {node}` names no NodeAddr: {said}")
@@ -245,35 +200,20 @@ def address_of(node: str) -> str:
 
 def steps_of(job: str) -> dict[str, str]:
     """The steps of a job that run, by their names, as Slurm numbers them."""
-    lines = _lines("squeue", "--noheader", "--steps", f"--jobs={job}", "--format=%i|%j")
+    lines = lines_of("squeue", "--noheader", "--steps", f"--jobs={job}", "--format=%i|%j")
     return {name: step for step, name in (line.split("|", 1) for line in lines)}
 
 
 def send(number: int, step: str) -> None:
     """Send a step's processes a signal; what has ended meanwhile is no error."""
-    _lines(
+    lines_of(
         "scancel", "--quiet", f"--signal={signal.Signals(number).name.removeprefix('SIG')}", step
     )
 
 
 def cancel(jobs: Sequence[str]) -> None:
     """Cancel jobs; what has ended meanwhile is no error."""
-    _lines("scancel", "--quiet", *jobs)
-
-
-def minutes_of(walltime: str) -> int:
-    """Whole minutes of a walltime as Slurm prints it: ``[days-]hours:minutes:seconds``.
-
-    Raises
-    ------
-    ValueError
-        If it is none.
-    """
-    found = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d+):(\d+)", walltime)
-    if found is None:
-        raise ValueError(f"{walltime!r} is no walltime of Slurm")
-    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    return (days * 24 + hours) * 60 + minutes + (seconds > 0)
+    lines_of("scancel", "--quiet", *jobs)
 
 
 def seconds_of(time: str) -> int | None:
@@ -299,7 +239,7 @@ def state_of(text: str) -> str:
     return found.group() if found else "UNKNOWN"
 
 
-def _fields(line: str, count: int) -> list[str]:
+def fields_of(line: str, count: int) -> list[str]:
     """The fields of a line, of which there are so many."""
     found = line.split("|", count - 1)
     if len(found) != count:
@@ -307,12 +247,12 @@ def _fields(line: str, count: int) -> list[str]:
     return found
 
 
-def _number(text: str) -> int:
+def number_of(text: str) -> int:
     """A number, 0 where Slurm doesn't say."""
     return int(text) if text.isdigit() else 0
 
 
-def _lines(*command: str, timeout_s: float = TIMEOUT_S) -> list[str]:
+def lines_of(*command: str, timeout_s: float = TIMEOUT_S) -> list[str]:
     """What a command prints, without empty lines.
 
     Raises

@@ -22,7 +22,7 @@ _SUBMITTED = re.compile(
 )
 _FAILED = re.compile(r"SLURM-job '(\d+)' failed.*?SLURM status is: '(\w+)'")
 _STEPS = re.compile(r"^(\d+) of (\d+) steps \(", re.MULTILINE)
-_FINISHED = re.compile(r"^Finished jobid: \S+ \(Rule: (\w+)\)$", re.MULTILINE)
+_FINISHED = re.compile(r"^Finished jobid: (\S+) \(Rule: (\w+)\)$", re.MULTILINE)
 # Logs of failed jobs stand in it whole, and say the same of themselves.
 _SHOWN_LOG = re.compile(r"^ *Logfile .*:\n *(=+)\n.*?^ *\1$", re.MULTILINE | re.DOTALL)
 _ERROR = re.compile(r"^Error in rule (\w+):\n((?:    .*\n)+)", re.MULTILINE)
@@ -70,6 +70,8 @@ class Invocation:
         Rule and log of jobs that failed in snakemake's own machine.
     total, finished
         Jobs of each rule, and those that have ended well, in snakemake's order.
+    ended_well
+        The tasks that snakemake knows to have ended well; of a group those of its members.
     steps
         How many jobs have ended well, of how many.
     """
@@ -83,6 +85,7 @@ class Invocation:
     failed_here: tuple[tuple[str, Path], ...]
     total: Mapping[str, int]
     finished: Mapping[str, int]
+    ended_well: frozenset[str]
     steps: tuple[int, int]
 
 
@@ -121,7 +124,7 @@ def name_of(task: Task) -> str:
 def _read(path: Path, text: str, *, name: str) -> Invocation:
     text = _SHOWN_LOG.sub("", text)
     total = dict(_totals(text))
-    steps = _STEPS.findall(text)
+    steps, finished = _STEPS.findall(text), _FINISHED.findall(text)
     done, of = map(int, steps[-1]) if steps else (0, sum(total.values()))
     profile = re.search(r"^  Command: .*?--profile[ =](\S+)", text, re.MULTILINE)
     return Invocation(
@@ -136,7 +139,8 @@ def _read(path: Path, text: str, *, name: str) -> Invocation:
         failed=dict(_FAILED.findall(text)),
         failed_here=tuple(_failed_here(text)),
         total=total,
-        finished=Counter(_FINISHED.findall(text)),
+        finished=Counter(rule for _, rule in finished),
+        ended_well=frozenset(task for task, _ in finished),
         steps=(done, of),
     )
 

@@ -23,6 +23,7 @@ from mimic.cluster.snakemake_log import (
     task_of_log,
 )
 from mimic.cluster.states import GOING_ON, STARTED_AGAIN, mend_of, reason_in_words
+from mimic.cluster.unnoticed import unnoticed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,12 +184,14 @@ def look(
         notes.append("node-hours are counted as if each job had its nodes to itself")
     running = [job for job in queued if job.state != "PENDING"]
     ended = _ended(invocation, rows or (), {job.job for job in queued})
+    if (who := submitting(folder)) is not None:
+        notes += unnoticed(invocation, ended)
     bad = [row for row in ended if row.state != "COMPLETED"]
     retried = [row for row in bad if _again(invocation, row.job)]
     return Facts(
         at=datetime.now(),
         began=invocation.began,
-        submitting=submitting(folder),
+        submitting=who,
         steps=invocation.steps,
         rules={
             rule: (invocation.finished.get(rule, 0), count)
