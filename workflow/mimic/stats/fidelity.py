@@ -25,7 +25,7 @@ class AnswerFidelity(NamedTuple):
         Share of cells whose decision on a trait fits, shape (draws, 5).
     auc
         Separation of high and low profiles by T averaged over forms, shape (draws, 5); NaN
-        without one of them.
+        without one of them, or where a profile has no T.
     """
 
     exact_match: np.ndarray
@@ -118,19 +118,19 @@ def auc(scores: np.ndarray, high: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     scores
-        Shape (draws, outputs); NaN, for none, ties with every other.
+        Shape (draws, outputs).
     high
         Whether an output's target is high, boolean, shape (outputs,).
 
     Returns
     -------
     numpy.ndarray
-        Shape (draws,); NaN if all targets are high or all are low.
+        Shape (draws,); NaN if all targets are high or all are low, or an output has no score.
     """
     if high.all() or not high.any():
         return np.full(len(scores), math.nan)
     difference = scores[:, high][:, :, None] - scores[:, ~high][:, None, :]
-    return np.asarray((np.nan_to_num(np.sign(difference)).mean(axis=(1, 2)) + 1) / 2)
+    return np.asarray((np.sign(difference).mean(axis=(1, 2)) + 1) / 2)
 
 
 def answer_fidelity(
