@@ -6,6 +6,7 @@ only processes that were started here are stopped. Two nodes without GPUs, three
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import secrets
@@ -199,12 +200,17 @@ def until(is_so: Callable[[], bool], seconds: float) -> bool:
 
 
 def _free_ports(count: int) -> Sequence[int]:
-    """Ports of loopback that nothing listens at."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Ports of loopback that nothing listens at.
+
+    None of those that Linux gives to whoever connects: another cluster that starts at the same time
+    would have taken some of them before this one's daemons listen.
+    """
+    given_from = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    found: list[int] = []
+    for port in secrets.SystemRandom().sample(range(10_000, given_from), 50 * count):
+        with socket.socket() as each, contextlib.suppress(OSError):
+            each.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            break
+    return found
