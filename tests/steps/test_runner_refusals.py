@@ -3,16 +3,22 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from runner_jobs import QUICK_STEP, Runner, entries, identity_in, run
 
 
-def test_an_entry_whose_bytes_do_not_fit_is_refused(
-    runner: Runner, made_up: Callable[..., None]
-) -> None:
+@pytest.fixture
+def made(runner: Runner, made_up: Callable[..., None]) -> tuple[list[str], Path]:
+    """The command of a job that ran, and the entry that it left."""
     made_up(QUICK_STEP)
     command = runner("made_up", outputs=["results/x"])
     assert run(command).returncode == 0
     (entry,) = entries()
+    return command, entry
+
+
+def test_an_entry_whose_bytes_do_not_fit_is_refused(made: tuple[list[str], Path]) -> None:
+    command, entry = made
     (entry / "x").chmod(0o644)
     (entry / "x").write_text("tampered")
     again = run(command)
@@ -25,12 +31,9 @@ def test_an_entry_whose_bytes_do_not_fit_is_refused(
 
 
 def test_an_entry_that_lost_its_manifest_is_set_aside_and_made_again(
-    runner: Runner, made_up: Callable[..., None]
+    made: tuple[list[str], Path],
 ) -> None:
-    made_up(QUICK_STEP)
-    command = runner("made_up", outputs=["results/x"])
-    assert run(command).returncode == 0
-    (entry,) = entries()
+    command, entry = made
     (entry / "manifest.json").unlink()
     again = run(command)
     assert again.returncode == 0, again.stderr

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+import tiny_llama
 import yaml
 
 from mimic.models.settings import ModelSettings, check_models
@@ -19,23 +20,11 @@ REFERENCE_STUDY = {
     "gpt-3.5-turbo-0125",
 }
 PHASE_2 = {"meta-llama/Llama-3.1-70B"}
-ARCHITECTURE = {
-    "layers": 2,
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "heads": 4,
-    "key_value_heads": 2,
-    "head_dim": 8,
-    "vocabulary": 100,
-    "tied_embeddings": True,
-}
-ENTRY = {
-    "title": "A",
-    "parameters": 1,
+ARCHITECTURE = tiny_llama.ARCHITECTURE | {"vocabulary": 100}
+ENTRY = tiny_llama.ENTRY | {
     "license": "MIT",
     "aligned": "aligned",
     "source": {"kind": "hub", "id": "a/b", "revision": "0" * 40},
-    "dtype": "float32",
     "architecture": ARCHITECTURE,
 }
 SERVED = {"title": "S", "license": "-", "aligned": "aligned", "source": {"kind": "api", "id": "s"}}

@@ -45,13 +45,19 @@ def test_what_cannot_be_linked_is_copied(
     assert [path.name for path in target.parent.iterdir()] == ["a.csv"]
 
 
-def test_a_copy_that_fails_leaves_the_former_file(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def former_target(store: Store, tmp_path: Path) -> Path:
+    """A file of a former result, in the place of the entry's file ``a.csv``."""
     seal(store, {"a.csv": "1\n"})
     target = tmp_path / "results" / "a.csv"
     target.parent.mkdir()
     target.write_text("former")
+    return target
+
+
+def test_a_copy_that_fails_leaves_the_former_file(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = former_target(store, tmp_path)
 
     def no_links(*_: Any) -> None:
         raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
@@ -71,10 +77,7 @@ def test_a_copy_that_fails_leaves_the_former_file(
 def test_a_file_is_there_at_every_moment(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seal(store, {"a.csv": "1\n"})
-    target = tmp_path / "results" / "a.csv"
-    target.parent.mkdir()
-    target.write_text("former")
+    target = former_target(store, tmp_path)
     known = Path.unlink
 
     def unlink(path: Path, **options: Any) -> None:
