@@ -23,7 +23,7 @@ SHAPES = {
 }
 COMMANDS = (
     *("sacct", "sacctmgr", "salloc", "sbatch", "scancel", "scontrol"),
-    *("sinfo", "sprio", "squeue", "srun", "sshare", "sstat"),
+    *("sdiag", "sinfo", "sprio", "squeue", "srun", "sshare", "sstat"),
 )
 # Where the daemons are, which needn't be on a user's path.
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
