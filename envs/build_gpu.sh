@@ -16,6 +16,8 @@
 #                 SBATCH_TIMELIMIT=00:30:00 of sbatch has to say too
 #   MODULES       the modules to load, "env/release/2024.1 Python" if unset
 #   PYTHON        the Python to take, python3 if unset
+#   TORCH_INDEX   the index that torch comes from, PyPI if unset: there it is built with CUDA 13,
+#                 which needs a driver of 580 or later
 #   FLASH_ATTN    1 builds flash-attn as well; MODULES must then hold one with nvcc, of the major
 #                 version of CUDA that torch was built with
 set -euo pipefail
@@ -40,7 +42,18 @@ set -u
 "${PYTHON:-python3}" -c 'import sys; v = sys.version_info[:2]; sys.exit(
   None if (3, 11) <= v <= (3, 13) else "Mimic needs Python 3.11 to 3.13; this is %d.%d" % v)'
 "${PYTHON:-python3}" -m venv "$folder"
+# Jobs get the environment of the process that submits them, in which no module is loaded.
+without_modules=(env -i "HOME=$HOME" PATH=/usr/bin:/bin "$folder/bin/python")
+if ! "${without_modules[@]}" -c 'import ctypes, sqlite3, ssl'; then
+  echo "this Python starts only where its modules are loaded, which jobs don't do. Name one that" \
+    "is part of the system: MODULES=env/release/2024.1 PYTHON=/usr/bin/python3.11" \
+    "bash envs/build_gpu.sh FOLDER, with another folder" >&2
+  exit 1
+fi
 pip() { "$folder/bin/python" -m pip --no-cache-dir --disable-pip-version-check "$@"; }
+if [ -n "${TORCH_INDEX:-}" ]; then
+  pip install --index-url "$TORCH_INDEX" "$(grep '^torch==' envs/cpu.txt)"
+fi
 pip install -r envs/gpu.txt
 pip install --no-deps -r envs/embedded.txt
 pip install --no-deps --no-build-isolation --editable .
@@ -52,14 +65,6 @@ if [ "${FLASH_ATTN:-0}" = 1 ]; then
 fi
 pip freeze > "$folder/installed.txt"
 
-# Jobs get the environment of the process that submits them, in which no module is loaded.
-without_modules=(env -i "HOME=$HOME" PATH=/usr/bin:/bin "$folder/bin/python")
-if ! "${without_modules[@]}" -c 'import ctypes, sqlite3, ssl'; then
-  echo "this Python starts only where its modules are loaded, which jobs don't do. Name one that" \
-    "is part of the system: MODULES=env/release/2024.1 PYTHON=/usr/bin/python3.11" \
-    "bash envs/build_gpu.sh FOLDER, with another folder" >&2
-  exit 1
-fi
 nvidia-smi --query-gpu=name,driver_version --format=csv || true
 "${without_modules[@]}" - <<'PYTHON'
 import sys
@@ -72,8 +77,8 @@ print(f"torch {torch.__version__}, built with CUDA {torch.version.cuda}")
 if not torch.cuda.is_available():
     sys.exit(
         "torch can't use the GPUs here. Does the driver above suffice for that CUDA? CUDA 13 needs "
-        "580 or later. For an older one install a build of the same torch for an older CUDA from "
-        "PyTorch's own index into the folder's environment"
+        "580 or later. For an older one build another folder with a torch for an older CUDA: "
+        "TORCH_INDEX=https://download.pytorch.org/whl/cu126 bash envs/build_gpu.sh FOLDER"
     )
 for number in range(torch.cuda.device_count()):
     ones = torch.ones(64, 64, device=f"cuda:{number}", dtype=torch.bfloat16)

@@ -62,7 +62,9 @@ def test_the_job_asks_for_a_gpu_node_and_is_none_of_the_workflow_s(project):
 def test_all_that_is_installed_is_pinned(project):
     text = (project / SCRIPT).read_text().replace("\\\n", " ")
     installs = re.findall(r"^\s*(?:\w+=\S+ )*pip install (.*)$", text, re.M)
-    assert len(installs) == 5
+    assert len(installs) == 6
+    # Another index is named by whoever builds; the version is the lock's.
+    assert installs.pop(0) == '--index-url "$TORCH_INDEX" "$(grep \'^torch==\' envs/cpu.txt)"'
     for words in map(str.split, installs):
         for word, after in zip(words, [*words[1:], ""], strict=True):
             if word.startswith("-") or (after == "" and word == "."):
@@ -142,16 +144,33 @@ def test_in_a_job_it_builds_and_tries_the_environment(machine, tmp_path):
     assert f"{pip} install --no-deps -r envs/embedded.txt\n" in text
     assert "flash-attn" not in text
     assert called[-1] == "python -"
+    assert "--index-url" not in text
     other = {"FLASH_ATTN": "1", "MODULES": "a CUDA/13", "PYTHON": "python3"}
     _, called = machine(str(tmp_path / "env"), SLURM_JOB_ID="7", **other)
     assert called[0] == "module load a CUDA/13"
     assert any("--no-build-isolation flash-attn==" in line for line in called)
+    _, called = machine(str(tmp_path / "env"), SLURM_JOB_ID="7", TORCH_INDEX="https://other/cu126")
+    torch = read_pins(machine.clone / "envs/cpu.txt")["torch"]
+    # First: what the lock names is then there.
+    assert [line for line in called if line.startswith(f"{pip} install")][:2] == [
+        f"{pip} install --index-url https://other/cu126 torch=={torch}",
+        f"{pip} install -r envs/gpu.txt",
+    ]
+
+
+def test_a_python_that_needs_modules_ends_the_job_before_anything_is_installed(machine, tmp_path):
+    made = f'mkdir -p "$3/bin" && install -m 755 {tmp_path}/inner "$3/bin/python"'
+    machine.put("python3", f'if [ "$2" = venv ]; then {made}; fi')
+    (tmp_path / "inner").write_text(f'#!/bin/sh\necho "$*" >> {tmp_path}/log\n[ "$1" != -c ]\n')
+    done, called = machine(str(tmp_path / "env"), SLURM_JOB_ID="7")
+    assert done.returncode == 1 and "PYTHON=/usr/bin/python3.11" in done.stderr
+    assert not any("pip" in line for line in called)
 
 
 @pytest.mark.parametrize(
     ("script", "status", "words"),
     [
-        ("exit 3", 3, ""),
+        ('[ "$1" = -c ] || exit 3', 3, ""),
         ('[ "$1 $2" != "-c import ctypes, sqlite3, ssl" ]', 1, "starts only where its modules are"),
         ('[ "$1" != - ]', 1, ""),
     ],
