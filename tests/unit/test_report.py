@@ -117,7 +117,7 @@ def test_main_table_has_the_numbers(page: str) -> None:
         "40.4 %|[34.4, 46.4]|",
         "0.4|",
         "5 of 5|null adapters: not run|",
-        "learned|validation margin 0.010 to 0.642, standard error of the change 0.020|",
+        "learned|validation margin 0.010 to 0.642 (SE 0.020)|",
     ]
     orpo = reader.row("tiny-orpo-s1")
     assert orpo[8] == "−5.8 %|[−11.8, 0.2]|"

@@ -229,15 +229,16 @@ def learning(run: dict[str, Any]) -> str:
 
 
 def changes(run: dict[str, Any]) -> list[str]:
-    """What each learning check saw, one line for each."""
+    """What each check that the verdict of learning rests on saw, one line for each."""
     return [
         f"{check['check']} {number(check['before'], 3)} to {number(check['after'], 3)}"
         + (
-            f", standard error of the change {number(check['standard_error'], 3)}"
+            f" (SE {number(check['standard_error'], 3)})"
             if check["standard_error"] is not None
             else ""
         )
         for check in (run["learning"] or {"checks": []})["checks"]
+        if check["required"]
     ]
 
 
