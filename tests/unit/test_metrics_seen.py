@@ -114,6 +114,15 @@ def test_unseen_items_and_wordings_make_up_the_main_figure() -> None:
     assert 0 < main["exact_match"]["hits"] < main["exact_match"]["cells"]
 
 
+def test_an_answer_without_mass_decides_nothing_in_any_cell() -> None:
+    high = dataclasses.replace(LAYOUT, y=np.full_like(LAYOUT.y, 3.0))
+    silent = dataclasses.replace(high, mass=np.zeros_like(LAYOUT.mass))
+    for answers, hits in ((high, 1), (silent, 0)):
+        found = cells(reworded(answers), answers)
+        counted = {one["hits"] / one["counts"]["forms"] for one in found.values() if "hits" in one}
+        assert counted == {hits}
+
+
 def test_a_seen_item_in_words_of_training_is_not_in_unseen_wordings() -> None:
     """As where the published half was trained on, in original words."""
     first = np.array([form.wording == "w0" for form in LAYOUT.forms])

@@ -148,7 +148,7 @@ def _figures(
     if not whole.any():
         lacking = TRAITS[int(np.argmin([one.mean() for one in each]))]
         return _nothing(f"no form has such items of all traits; {lacking} lacks them most often")
-    y = np.where(counted, answers.y, math.nan)[profiles][:, whole]
+    y = np.where(counted, answers.decided, math.nan)[profiles][:, whole]
     figures = protocol_figures(y, own, answers.targets[profiles], cut=cut, protocol="likelihood")
     return {
         "value": figures.exact_match,
