@@ -297,6 +297,7 @@ def texts(method: str, *, signal: float) -> dict[str, Any]:
         return {
             "texts": 64,
             "profiles": 16,
+            "situations": 2,
             "copied": 0,
             "withheld": {
                 name: nothing("no text for such a profile") | {"hits": 0, "texts": 0}
@@ -319,6 +320,7 @@ def texts(method: str, *, signal: float) -> dict[str, Any]:
     return {
         "texts": 64,
         "profiles": 16,
+        "situations": 2,
         "copied": 3 if strong else 0,
         "withheld": {
             "withheld": estimate(0.25, half=0.2, n=16, interval=bootstrap)

@@ -39,7 +39,7 @@ def texts_of(*, samples: int, fits: bool = True, profiles: int = 16) -> pd.DataF
 def test_texts_that_fit_and_that_do_not() -> None:
     found = text_figures(texts_of(samples=2), FAST)
     assert found["texts"] == found["exact_match"]["hits"] == 64
-    assert found["profiles"] == 16
+    assert (found["profiles"], found["situations"]) == (16, 2)
     assert found["exact_match"]["value"] == pytest.approx(1)
     assert found["exact_match"]["p_value"] == 1 / 1000
     assert found["mean_auc"]["value"] == 1

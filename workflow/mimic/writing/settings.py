@@ -21,7 +21,8 @@ class WritingSettings(Settings):
             "for you.",
         },
         min_length=1,
-        description="Name and request of each situation; none of them is trained on.",
+        description="Name and request of each situation. At least two; with one the page says so. "
+        "None of them may be what a training prompt asks for.",
     )
     samples: int = Field(
         2,
