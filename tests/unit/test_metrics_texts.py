@@ -92,6 +92,18 @@ def test_texts_for_withheld_profiles_have_intervals_from_the_draws_of_all() -> N
     assert widths["withheld"] > widths["others"]
 
 
+def test_what_texts_for_withheld_profiles_rest_on_leaves_copies_out() -> None:
+    texts = texts_of(samples=2)
+    # Of the first profile, which is withheld, all but one of four texts are copies.
+    first = texts["profile"] == texts["profile"][0]
+    texts.loc[first & (texts.index > 0), "copied"] = 1
+    targets = withheld_texts(texts, FAST)["withheld"]["targets"]
+    assert (targets["profiles"], targets["constant_profile"]) == (4, pytest.approx(4 / 13))
+    assert targets["high"] == dict.fromkeys(TRAITS, 2) | {"openness": 4}
+    texts.loc[first, "copied"] = 1
+    assert withheld_texts(texts, FAST)["withheld"]["targets"]["profiles"] == 3
+
+
 def test_parts_of_the_texts_that_have_none_or_one_each() -> None:
     texts = texts_of(samples=1, profiles=32)
     assert "one text for each" in withheld_texts(texts, FAST)["withheld"]["reason"]

@@ -12,7 +12,11 @@ from mimic.settings import Settings
 class WritingSettings(Settings):
     """What each run writes."""
 
-    profiles: Literal[16, 32] = Field(16, description="Balanced set of targets to write for.")
+    profiles: Literal[16, 32] = Field(
+        16,
+        description="Balanced set of targets to write for; all 32 for a claim about those that "
+        "preference training withholds.",
+    )
     situations: dict[str, str] = Field(
         {
             "evening": "It is late in the evening. Tell what happened today and what you think "
