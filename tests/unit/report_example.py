@@ -310,7 +310,9 @@ def _questionnaire(method: str, context: str) -> dict[str, Any]:
         "withheld": None
         if context == "human"
         else {
-            name: exact | {"profiles": n, "hits": 3 * n, "cells": 12 * n}
+            name: exact
+            | {"profiles": n, "hits": 3 * n, "cells": 12 * n}
+            | {"targets": parts.targets(profiles=n, high_openness=4)}
             for name, n in (("withheld", 4), ("others", 12))
         },
         "exact_match_averaged": estimate(EXACT[method], half=0.02, n=16, interval=crossed)

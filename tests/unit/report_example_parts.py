@@ -297,6 +297,7 @@ def texts(method: str, *, signal: float) -> dict[str, Any]:
         return {
             "texts": 64,
             "profiles": 16,
+            "situations": 2,
             "copied": 0,
             "withheld": {
                 name: nothing("no text for such a profile") | {"hits": 0, "texts": 0}
@@ -319,12 +320,13 @@ def texts(method: str, *, signal: float) -> dict[str, Any]:
     return {
         "texts": 64,
         "profiles": 16,
+        "situations": 2,
         "copied": 3 if strong else 0,
         "withheld": {
             "withheld": estimate(0.25, half=0.2, n=16, interval=bootstrap)
-            | {"hits": 4, "texts": 16},
+            | {"hits": 4, "texts": 16, "targets": targets(profiles=4, high_openness=4)},
             "others": estimate(0.125, half=0.1, n=48, interval=bootstrap)
-            | {"hits": 6, "texts": 48},
+            | {"hits": 6, "texts": 48, "targets": targets(profiles=12, high_openness=4)},
         },
         "exact_match": match | {"hits": 18 if strong else 3, "p_value": 0.0001 if strong else 0.3},
         "accuracy": {t: estimate(accuracy, half=0.06, n=64, interval=bootstrap) for t in TRAITS},
@@ -339,6 +341,12 @@ def texts(method: str, *, signal: float) -> dict[str, Any]:
     }
 
 
+def targets(*, profiles: int, high_openness: int) -> dict[str, Any]:
+    """What a part of the profiles is, one output for each; the other traits are balanced."""
+    high = dict.fromkeys(TRAITS, profiles // 2) | {"openness": high_openness}
+    return {"profiles": profiles, "constant_profile": 1 / profiles, "high": high}
+
+
 def held(context: str, *, filled: dict[tuple[str, str, str], float]) -> dict[str, Any]:
     """What metrics say of a run: figures of some cells, keys in the order that JSON has."""
     cells: list[dict[str, Any]] = []
@@ -350,5 +358,6 @@ def held(context: str, *, filled: dict[tuple[str, str, str], float]) -> dict[str
             continue
         counts = {"profiles": 16, "forms": 4, "items": 10}
         figures = {"value": value, "hits": round(value * 64), "cells": 64}
-        cells.append({"cell": cell, **figures, "counts": counts})
+        of_targets = targets(profiles=16, high_openness=8)
+        cells.append({"cell": cell, **figures, "counts": counts, "targets": of_targets})
     return {"context": context, "cells": cells}

@@ -13,13 +13,13 @@ import pytest
 from synthetic_answers import answers_of, at_random, constant, follows, noisy
 
 from mimic.metrics.answers import Answers, check_same_layout, load_answers
-from mimic.metrics.baselines import by_source, constant_share, modal_profile
+from mimic.metrics.baselines import by_source, constant_share, modal_profile, target_counts
 from mimic.metrics.numbers import rounded
 from mimic.metrics.questionnaire import acquiescence, order_asymmetry, questionnaire_figures
 from mimic.metrics.resampling import Resampling
 from mimic.metrics.study import judge_check, learning_checks, mass_checks
 from mimic.questionnaire.protocols import protocol_figures
-from mimic.traits import TRAITS, Profile, balanced_profiles, withheld_profiles
+from mimic.traits import TRAITS, Profile, balanced_profiles, design_matrix, withheld_profiles
 
 FAST = Resampling(draws=200, permutations=999, seed=1)
 CUTS = {"3.0, as published": np.full(5, 3.0)}
@@ -53,6 +53,37 @@ def test_profiles_that_are_withheld_have_a_figure_of_their_own() -> None:
     # One of the eight has low targets alone, as low scores fit.
     assert counts == {"withheld": (8, 12 * lowest()), "others": (24, 12 * 24)}
     assert found["others"]["low"] > 0.8 > found["withheld"]["high"]
+    balanced = {"profiles": 8, "constant_profile": 1 / 8, "high": dict.fromkeys(TRAITS, 4)}
+    assert found["withheld"]["targets"] == balanced
+    others = {"profiles": 24, "constant_profile": 1 / 24, "high": dict.fromkeys(TRAITS, 12)}
+    assert found["others"]["targets"] == others
+
+
+@pytest.mark.parametrize(("levels", "matched"), [("O-C-E+A+N+", (0, 1)), ("O+C+E+A+N+", (1, 0))])
+def test_of_sixteen_profiles_the_withheld_ones_are_told_by_openness(
+    levels: str, matched: tuple[int, int]
+) -> None:
+    """One and the same profile for all gets what the page shows beside it, in one of the parts."""
+    answers = answers_of(follows(2))
+    constant_profile = design_matrix([Profile.parse(levels)])[0][answers.item_traits]
+    y = np.broadcast_to(3 + 2 * constant_profile, answers.y.shape)
+    found = figures(dataclasses.replace(answers, y=y))["withheld"]
+    half = dict.fromkeys(TRAITS, 2)
+    assert found["withheld"]["targets"]["high"] == half | {"openness": 4}
+    assert found["others"]["targets"]["high"] == dict.fromkeys(TRAITS, 6) | {"openness": 4}
+    shares = [found[name]["targets"]["constant_profile"] for name in ("withheld", "others")]
+    assert shares == [1 / 4, 1 / 12]
+    for name, share, is_hit in zip(("withheld", "others"), shares, matched, strict=True):
+        assert found[name]["value"] == pytest.approx(share * is_hit)
+
+
+def test_what_a_part_of_the_profiles_is() -> None:
+    found = target_counts(["O+C+E-A+N-", "O-C+E-A+N-", "O+C+E-A+N-"])
+    assert found == {
+        "profiles": 2,
+        "constant_profile": 2 / 3,
+        "high": dict(zip(TRAITS, (1, 2, 0, 2, 0), strict=True)),
+    }
 
 
 def uneven(levels: np.ndarray, keys: np.ndarray, size: tuple[int, int, int]) -> np.ndarray:

@@ -13,7 +13,7 @@ from mimic.metrics.answers import Answers, Trained, held_out
 from mimic.metrics.questionnaire import questionnaire_figures
 from mimic.metrics.resampling import Resampling
 from mimic.metrics.seen import seen_cells, training_targets
-from mimic.traits import ALL_PROFILES, Profile, withheld_profiles
+from mimic.traits import ALL_PROFILES, TRAITS, Profile, withheld_profiles
 
 CUT = np.full(5, 3.0)
 LAYOUT = answers_of(constant(3), profiles=32)
@@ -54,6 +54,12 @@ def blind() -> Answers:
     return dataclasses.replace(LAYOUT, y=np.ones_like(LAYOUT.y))
 
 
+def of_targets(profiles: int) -> dict[str, Any]:
+    """What a cell says of profiles that are balanced in each trait."""
+    high = dict.fromkeys(TRAITS, profiles // 2)
+    return {"profiles": profiles, "constant_profile": 1 / profiles, "high": high}
+
+
 def test_what_was_learned_by_heart_shows_in_its_cell_alone() -> None:
     answers = reworded(blind())
     again = with_y(blind(), SEEN, perfect())
@@ -67,6 +73,7 @@ def test_what_was_learned_by_heart_shows_in_its_cell_alone() -> None:
         "hits": 192,
         "cells": 192,
         "counts": counts,
+        "targets": of_targets(32),
     }
     for key in (("seen", "unseen"), ("unseen", "seen"), ("unseen", "unseen")):
         one = found.pop((*key, "seen"))
@@ -87,6 +94,7 @@ def test_profiles_that_were_no_targets_stand_apart() -> None:
     for (_, _, profiles), one in found.items():
         own = (24, 1.0) if profiles == "seen" else (8, 0.0)
         assert (one["counts"]["profiles"], one["value"]) == own
+        assert one["targets"] == of_targets(own[0])
 
 
 def test_trained_formats_count_in_no_cell() -> None:
@@ -112,6 +120,15 @@ def test_unseen_items_and_wordings_make_up_the_main_figure() -> None:
     withheld = [main["withheld"][name]["hits"] for name in ("others", "withheld")]
     assert [part["hits"] for part in parts] == withheld
     assert 0 < main["exact_match"]["hits"] < main["exact_match"]["cells"]
+
+
+def test_an_answer_without_mass_decides_nothing_in_any_cell() -> None:
+    high = dataclasses.replace(LAYOUT, y=np.full_like(LAYOUT.y, 3.0))
+    silent = dataclasses.replace(high, mass=np.zeros_like(LAYOUT.mass))
+    for answers, hits in ((high, 1), (silent, 0)):
+        found = cells(reworded(answers), answers)
+        counted = {one["hits"] / one["counts"]["forms"] for one in found.values() if "hits" in one}
+        assert counted == {hits}
 
 
 def test_a_seen_item_in_words_of_training_is_not_in_unseen_wordings() -> None:

@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from synthetic_answers import answers_of, follows, noisy
+from synthetic_answers import answers_of, at_random, follows, noisy
 
 from mimic.metrics.answers import Answers
 from mimic.metrics.questionnaire import questionnaire_figures
 from mimic.metrics.reliability import reliability_figures
 from mimic.metrics.resampling import Resampling
 from mimic.metrics.sensitivity import coherence_figures
+from mimic.questionnaire.protocols import protocol_figures
 from mimic.stats.coherence import PEOPLE
-from mimic.stats.sensitivity import spread_of_present
+from mimic.stats.sensitivity import corrected_for_agreement, spread_of_present
 from mimic.stats.stability import spread
 from mimic.traits import TRAITS
 
@@ -135,6 +136,67 @@ def test_sensitivity_holds_spread_and_signal_without_answers_of_low_mass() -> No
     # A perfect respondent's likeliest option is its answer.
     argmax = figures(answers_of(follows(2)))["sensitivity"]["argmax"]["stability"]["openness"]
     assert argmax == pytest.approx({"spread": 0, "signal": 2, "noise_to_signal": 0})
+
+
+def without_mass(answers: Answers, lost: np.ndarray) -> Answers:
+    """The answers, some of them as an answers file has them where no option has any mass."""
+    return dataclasses.replace(
+        answers,
+        options=np.where(lost[..., None], 0.0, answers.options),
+        mass=np.where(lost, 0.0, answers.mass),
+        raw=np.where(lost, 3.0, answers.raw),
+        y=np.where(lost, 3.0, answers.y),
+    )
+
+
+def matches(answers: Answers) -> dict[str, float]:
+    """Exact match in each way of scoring that leaves no answer out by choice."""
+    found = figures(answers)
+    return {
+        "main": found["exact_match"]["value"],
+        "argmax": found["sensitivity"]["argmax"]["exact_match"],
+        "agreement_corrected": found["sensitivity"]["agreement_corrected"]["exact_match"],
+        "coherence": coherence_figures(answers, cut=CUTS["3.0, as published"])["observed"],
+    }
+
+
+def test_without_mass_no_way_of_scoring_decides_anything() -> None:
+    answers = answers_of(follows(2), profiles=32)
+    assert set(matches(answers).values()) == {1}
+    silent = without_mass(answers, np.ones(answers.y.shape, dtype=bool))
+    # The middle, which would be high in all traits, is the answer of none.
+    assert matches(silent) == dict.fromkeys(matches(answers), 0)
+    found = figures(silent)["sensitivity"]
+    assert found["argmax"]["mean_auc"] is found["agreement_corrected"]["mean_auc"] is None
+    # S and B have the middle there, as in the main figures.
+    of_trait = found["argmax"]["stability"]["openness"]
+    assert (of_trait["spread"], of_trait["signal"]) == pytest.approx((0, 0))
+    assert found["low_mass_left_out"]["reason"] == "a trait would be left without answers"
+
+
+def test_with_mass_on_half_of_the_items_each_way_of_scoring_decides_by_that_half() -> None:
+    def whole_numbers(levels: np.ndarray, keys: np.ndarray, size: tuple[int, int, int]) -> Any:
+        return np.clip(np.round(at_random(6)(levels, keys, size) + levels * keys), 1, 5)
+
+    answers = answers_of(whole_numbers, profiles=32)
+    lost = np.broadcast_to(np.arange(20) % 4 < 2, answers.y.shape).copy()
+    # One trait of some cells whole.
+    lost[:, ::3, answers.item_traits == 2] = True
+    half = without_mass(answers, lost)
+    keyed = np.array([item.keyed == "plus" for item in answers.items])
+    corrected = corrected_for_agreement(half.raw, half.item_traits, keyed)
+
+    def expected(y: np.ndarray) -> float:
+        given = (np.where(lost, np.nan, y), half.item_traits, half.targets)
+        found = protocol_figures(*given, cut=3.0, protocol="likelihood")
+        assert 0 < found.undecided < 0.1 < found.exact_match
+        return found.exact_match
+
+    found = matches(half)
+    # Every answer is one option's, so the likeliest one is the score.
+    for name in ("main", "argmax", "coherence"):
+        assert found[name] == pytest.approx(expected(answers.y)), name
+    assert found["agreement_corrected"] == pytest.approx(expected(corrected))
 
 
 def test_spread_of_present_answers() -> None:

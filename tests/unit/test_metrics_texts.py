@@ -39,7 +39,7 @@ def texts_of(*, samples: int, fits: bool = True, profiles: int = 16) -> pd.DataF
 def test_texts_that_fit_and_that_do_not() -> None:
     found = text_figures(texts_of(samples=2), FAST)
     assert found["texts"] == found["exact_match"]["hits"] == 64
-    assert found["profiles"] == 16
+    assert (found["profiles"], found["situations"]) == (16, 2)
     assert found["exact_match"]["value"] == pytest.approx(1)
     assert found["exact_match"]["p_value"] == 1 / 1000
     assert found["mean_auc"]["value"] == 1
@@ -90,6 +90,18 @@ def test_texts_for_withheld_profiles_have_intervals_from_the_draws_of_all() -> N
     assert sum(part["hits"] for part in found.values()) == whole["hits"]
     widths = {name: part["high"] - part["low"] for name, part in found.items()}
     assert widths["withheld"] > widths["others"]
+
+
+def test_what_texts_for_withheld_profiles_rest_on_leaves_copies_out() -> None:
+    texts = texts_of(samples=2)
+    # Of the first profile, which is withheld, all but one of four texts are copies.
+    first = texts["profile"] == texts["profile"][0]
+    texts.loc[first & (texts.index > 0), "copied"] = 1
+    targets = withheld_texts(texts, FAST)["withheld"]["targets"]
+    assert (targets["profiles"], targets["constant_profile"]) == (4, pytest.approx(4 / 13))
+    assert targets["high"] == dict.fromkeys(TRAITS, 2) | {"openness": 4}
+    texts.loc[first, "copied"] = 1
+    assert withheld_texts(texts, FAST)["withheld"]["targets"]["profiles"] == 3
 
 
 def test_parts_of_the_texts_that_have_none_or_one_each() -> None:

@@ -106,6 +106,16 @@ def test_limits_tell_of_rewordings_and_few_essays() -> None:
     assert "Some profiles stand in no essay of a role (role T: 2 of 32)." in said
 
 
+def test_limits_tell_of_texts_of_one_situation() -> None:
+    study = example_study()
+    words = "The texts rest on fewer than two situations"
+    assert words not in " ".join(limits(study, described()))
+    # One of the models is no longer served, and wrote nothing.
+    for run, count in zip(study["runs"], (0, 1, 1, 1), strict=True):
+        run["texts"]["situations"] = count
+    assert words in " ".join(limits(study, described()))
+
+
 def test_what_training_held_is_shown_where_a_run_trained_on_items(tmp_path: Path) -> None:
     study = example_study()
     for run in study["runs"]:

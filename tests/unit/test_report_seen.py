@@ -42,11 +42,29 @@ def test_each_run_has_a_row_for_seen_and_for_unseen_items(study: dict[str, Any])
         ["12.5 %"] + ["–"] * 3,
     ]
     assert rows[5][2:] == ["–", "–", "–", "6.2 %"]
-    assert details(table.rows[2][2]) == ["32 of 64", "16 profiles", "4 forms", "10 items"]
+    assert details(table.rows[2][2]) == [
+        "32 of 64",
+        "16 profiles",
+        "constant profile 6.2 %",
+        "4 forms",
+        "10 items",
+    ]
     assert note_of(table, table.rows[2][3]) == "So it is."
     # A model of an API.
     assert note_of(table, table.rows[0][2]).startswith("An API serves this model")
     assert "questionnaire alone" in table.caption
+
+
+def test_a_cell_of_few_profiles_names_the_trait_that_they_share(study: dict[str, Any]) -> None:
+    one = study["runs"][1]["seen"]["cells"][0]
+    one["targets"] = parts.targets(profiles=4, high_openness=4)
+    table = tables_seen.seen(study)
+    assert table is not None
+    assert details(table.rows[2][2])[1:4] == [
+        "4 profiles",
+        "all with high openness",
+        "constant profile 25.0 %",
+    ]
 
 
 def test_it_stands_on_the_page_only_where_a_run_trained_on_items(study: dict[str, Any]) -> None:

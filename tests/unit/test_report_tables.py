@@ -180,9 +180,49 @@ def test_withheld_profiles_stand_beside_the_others() -> None:
     assert texts(row_of(table, "tiny-sft-s1"))[1:3] == ["no", "none"]
     row = row_of(table, "tiny-dpo-s1", "yes", "texts")
     assert texts(row)[3:] == ["25.0 %", "12.5 %"]
-    assert [details(cell) for cell in row[3:]] == [["[5.0, 45.0]"], ["[2.5, 22.5]"]]
+    of_sixteen = (
+        ["4 profiles", "all with high openness", "constant profile 25.0 %"],
+        ["12 profiles", "4 with high openness", "constant profile 8.3 %"],
+    )
+    bounds = ("[5.0, 45.0]", "[2.5, 22.5]")
+    assert [details(cell) for cell in row[3:]] == [
+        [bound, *lines] for bound, lines in zip(bounds, of_sixteen, strict=True)
+    ]
+    of_answers = row_of(table, "tiny-dpo-s1", "yes", "none")
+    assert [details(cell)[1:] for cell in of_answers[3:]] == list(of_sixteen)
     empty = row_of(table, "tiny-orpo-s1", "yes", "texts")
     assert note_of(table, empty[3]) == "No text for such a profile."
+
+
+def test_where_withheld_profiles_are_balanced_their_table_warns_of_nothing() -> None:
+    study, warning = example_study(), "says nothing of targets that weren’t trained on"
+    assert warning in tables_answers.withheld(study).caption
+    for run in study["runs"]:
+        for part in (*run["questionnaire"].values(), run["texts"]):
+            if part["withheld"] is None or "targets" not in part["withheld"]["withheld"]:
+                continue
+            part["withheld"]["withheld"]["targets"] = parts.targets(profiles=8, high_openness=4)
+            part["withheld"]["others"]["targets"] = parts.targets(profiles=23, high_openness=11)
+    table = tables_answers.withheld(study)
+    assert warning not in table.caption
+    row = row_of(table, "tiny-dpo-s1", "yes", "none")
+    assert [details(cell)[1:] for cell in row[3:]] == [
+        ["8 profiles", "constant profile 12.5 %"],
+        ["23 profiles", "constant profile 4.3 %"],
+    ]
+    # Openness is low in all withheld profiles, and of the others there is one.
+    here = study["runs"][0]["questionnaire"]["none"]["withheld"]
+    here["withheld"]["targets"] = parts.targets(profiles=4, high_openness=0)
+    here["others"]["targets"] = parts.targets(profiles=1, high_openness=1)
+    table = tables_answers.withheld(study)
+    assert warning in table.caption
+    found = [details(cell)[1:] for cell in row_of(table, "tiny-base-s1", "no", "none")[3:]]
+    assert found[0][1] == "all with low openness"
+    assert found[1][:2] == [
+        "1 profile",
+        "all with high openness, low conscientiousness, low extraversion, low agreeableness and "
+        "low neuroticism",
+    ]
 
 
 def test_correlations_without_variation_are_drawn_as_a_dash() -> None:

@@ -209,6 +209,53 @@ def test_an_unknown_format_is_refused_before_any_job(
         load_study({"forms": {"formats": ["phrases"]}}, source="mine.yaml")
 
 
+BEACH = "Tell of a day at the beach."
+AS_TOLD = "  Tell of a DAY\n at the beach. "
+
+
+@pytest.mark.parametrize(
+    ("sections", "key"),
+    [
+        ({"pairs": {"request": BEACH}}, "pairs.request"),
+        ({"finetune": {"pairs": {"request": BEACH}}}, "finetune.pairs.request"),
+        (
+            {"finetune": {"recipes": {"mine": {"pairs": {"request": BEACH}}}}},
+            "finetune.recipes.mine.pairs.request",
+        ),
+        (
+            {"finetune": {"recipes": {"mine": {"sweep": {"request": ["Write.", BEACH]}}}}},
+            "finetune.recipes.mine.sweep.request",
+        ),
+    ],
+)
+def test_a_situation_that_is_trained_on_is_refused(
+    project: Path, monkeypatch: pytest.MonkeyPatch, sections: dict[str, Any], key: str
+) -> None:
+    monkeypatch.chdir(project)
+    situations = {"evening": "Tell what happened today.", "beach": AS_TOLD}
+    with pytest.raises(ValueError) as caught:
+        load_study({**sections, "writing": {"situations": situations}}, source="mine.yaml")
+    assert str(caught.value) == (
+        f"mine.yaml: writing.situations.beach = {AS_TOLD!r}: {key} asks for the same in training, "
+        "and no situation may be trained on; write another request in one of the two"
+    )
+
+
+def test_one_situation_is_enough_and_a_request_that_no_run_trains_on_may_be_one(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    writing = {"situations": {"beach": BEACH}}
+    swept = {"pairs": {"request": BEACH}, "sweep": {"request": ["Write.", "Tell of today."]}}
+    untrained = {"methods": [], "recipes": {"own": {"pairs": {"request": "Write."}}}}
+    for sections in (
+        {},
+        {"finetune": swept},
+        {"pairs": {"request": BEACH}, "finetune": untrained},
+    ):
+        load_study({**sections, "writing": writing}, source="mine.yaml")
+
+
 def test_runs_are_listed(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project)
     study = load_study({"finetune": {"methods": ["dpo"], "seeds": [2, 1]}}, source="mine.yaml")

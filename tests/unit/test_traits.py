@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -39,7 +41,39 @@ def test_withheld_profiles_are_a_quarter_in_which_no_two_traits_go_together():
     x = design_matrix(withheld_profiles())
     columns = np.column_stack([np.ones(8), x])
     assert np.array_equal(columns.T @ columns, 8 * np.eye(6))
-    assert len(set(withheld_profiles()) & set(balanced_profiles(16))) == 4
+    others = [profile for profile in ALL_PROFILES if profile not in withheld_profiles()]
+    assert np.array_equal(design_matrix(others).sum(axis=0), np.zeros(5))
+
+
+def test_of_sixteen_profiles_four_are_withheld_and_all_have_high_openness():
+    """Decision 0028: with 16 profiles the two parts differ in openness, and in it alone."""
+    sixteen = set(balanced_profiles(16))
+    withheld = sixteen & set(withheld_profiles())
+    assert design_matrix(withheld).sum(axis=0).tolist() == [4, 0, 0, 0, 0]
+    assert design_matrix(sixteen - withheld).sum(axis=0).tolist() == [-4, 0, 0, 0, 0]
+
+
+def test_in_no_quarter_of_this_kind_is_every_trait_balanced_among_the_sixteen():
+    """Decision 0028: every quarter in which no two traits go together has a constant trait there.
+
+    A quarter is where two products of traits have fixed signs.
+    """
+    x = design_matrix(ALL_PROFILES)
+    subsets = [list(s) for n in range(1, 6) for s in itertools.combinations(range(5), n)]
+    products = [x[:, subset].prod(axis=1) for subset in subsets]
+    in_half = np.array([profile in balanced_profiles(16) for profile in ALL_PROFILES])
+    found = 0
+    for one, other in itertools.combinations(products, 2):
+        for signs in itertools.product((1, -1), repeat=2):
+            own = (one == signs[0]) & (other == signs[1])
+            columns = np.column_stack([np.ones(own.sum()), x[own]])
+            if not np.array_equal(columns.T @ columns, 8 * np.eye(6)):
+                continue
+            found += 1
+            asked = x[own & in_half]
+            assert len(asked) == 4
+            assert (np.abs(asked.sum(axis=0)) == 4).any()
+    assert found > 0
 
 
 def test_other_counts_are_refused():

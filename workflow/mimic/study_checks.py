@@ -1,9 +1,9 @@
-"""What a study's settings name that isn't there, or that an API can't do."""
+"""What a study's settings name that isn't there, trained on, or more than an API can do."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +62,50 @@ def _check_name(name: str, known: Iterable[str], *, key: str, place: Path, sourc
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ";"
     raise ValueError(f"{source}: {key}: no {name!r} in {place}{hint} there are {', '.join(known)}")
+
+
+def check_situations(settings: StudySettings, *, source: str) -> None:
+    """Refuse a situation for writing that training asks for too, case and space aside.
+
+    Parameters
+    ----------
+    settings
+        Of the study.
+    source
+        Where the settings come from, for messages.
+
+    Raises
+    ------
+    ValueError
+        Naming both keys and their words.
+    """
+    trained = {_folded(request): key for key, request in _trained_requests(settings)}
+    for name, request in settings.writing.situations.items():
+        key = trained.get(_folded(request))
+        if key is not None:
+            raise ValueError(
+                f"{source}: writing.situations.{name} = {request!r}: {key} asks for the same in "
+                "training, and no situation may be trained on; write another request in one of "
+                "the two"
+            )
+
+
+def _trained_requests(settings: StudySettings) -> Iterator[tuple[str, str]]:
+    """Key and words of all that prompts of the study's trainings ask for."""
+    for name, recipe in settings.finetune.named():
+        if not recipe.methods:
+            continue
+        if recipe.sweep.request:
+            for request in recipe.sweep.request:
+                yield f"{recipe_key(name)}.sweep.request", request
+        elif recipe.pairs is not None:
+            yield f"{recipe_key(name)}.pairs.request", recipe.pairs.request
+        else:
+            yield "pairs.request", settings.pairs.request
+
+
+def _folded(words: str) -> str:
+    return " ".join(words.casefold().split())
 
 
 def check_served(settings: StudySettings, served: list[str], *, source: str) -> None:

@@ -85,7 +85,8 @@ def withheld_profiles() -> tuple[Profile, ...]:
 
     The quarter fraction of the 32 with extraversion high where openness and conscientiousness
     agree, and neuroticism high where openness and agreeableness do (I = OCE = OAN): each trait is
-    high in four of them, whatever another one is.
+    high in four of them, whatever another one is. Four of them are among the 16 of
+    `balanced_profiles`, and these four all have high openness (decision 0028).
     """
     return tuple(
         profile

@@ -56,8 +56,15 @@ class Answers:
 
     @property
     def decided(self) -> np.ndarray:
-        """`y` as decisions take it: NaN, which is no answer, where no option has any mass."""
-        return np.where(self.mass > 0, self.y, math.nan)
+        """`y` as decisions take it; see `as_decided`."""
+        return self.as_decided(self.y)
+
+    def as_decided(self, y: np.ndarray) -> np.ndarray:
+        """Item scores of these answers, made in whatever way, as decisions take them.
+
+        NaN, which is no answer, where no option has any mass.
+        """
+        return np.where(self.mass > 0, y, math.nan)
 
     @property
     def item_traits(self) -> np.ndarray:

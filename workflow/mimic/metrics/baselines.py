@@ -42,6 +42,26 @@ def constant_share(profiles: Sequence[str]) -> float:
     return max(profiles.count(profile) for profile in set(profiles)) / len(profiles)
 
 
+def target_counts(profiles: Sequence[str]) -> dict[str, Any]:
+    """What a figure of a part of the profiles rests on, and what knowing no target gets there.
+
+    Parameters
+    ----------
+    profiles
+        The one that each output is scored against; at least one.
+
+    Returns
+    -------
+    dict
+        ``profiles``: how many different ones; ``constant_profile``: see `constant_share`; ``high``:
+        by trait, in how many of them it is high.
+    """
+    different = [Profile.parse(label) for label in sorted(set(profiles))]
+    high = {t: sum(p.levels[place] for p in different) for place, t in enumerate(TRAITS)}
+    share = constant_share(profiles)
+    return {"profiles": len(different), "constant_profile": share, "high": high}
+
+
 def by_source(
     figure: Callable[[Sequence[str]], float], asked: Mapping[str, Sequence[str]], texts: list[str]
 ) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from mimic.metrics.answers import Answers, Trained, held_out_forms, load_answers, part_of
+from mimic.metrics.baselines import target_counts
 from mimic.questionnaire.protocols import protocol_figures
 from mimic.traits import ALL_PROFILES, TRAITS, Profile, withheld_profiles
 
@@ -86,7 +87,7 @@ def seen_cells(
     -------
     list
         For each cell: ``cell``; ``value``, ``hits`` and ``cells``; ``counts`` of profiles, forms
-        and items; or ``value`` None and the ``reason``.
+        and items; ``targets`` (see `target_counts`); or ``value`` None and the ``reason``.
 
     Raises
     ------
@@ -148,7 +149,7 @@ def _figures(
     if not whole.any():
         lacking = TRAITS[int(np.argmin([one.mean() for one in each]))]
         return _nothing(f"no form has such items of all traits; {lacking} lacks them most often")
-    y = np.where(counted, answers.y, math.nan)[profiles][:, whole]
+    y = np.where(counted, answers.decided, math.nan)[profiles][:, whole]
     figures = protocol_figures(y, own, answers.targets[profiles], cut=cut, protocol="likelihood")
     return {
         "value": figures.exact_match,
@@ -159,6 +160,9 @@ def _figures(
             "forms": int(whole.sum()),
             "items": int(counted[whole].any(axis=0).sum()),
         },
+        "targets": target_counts(
+            [str(p) for p, own in zip(answers.profiles, profiles, strict=True) if own]
+        ),
     }
 
 

@@ -15,7 +15,7 @@ from mimic.stats.coherence import (
     trait_correlations,
     trait_residuals,
 )
-from mimic.stats.fidelity import auc, average_forms, trait_scores
+from mimic.stats.fidelity import auc, average_forms, fits, trait_scores
 from mimic.stats.published import relative_reduction, sd_over_items, sd_over_profiles
 from mimic.stats.sensitivity import (
     LEAST_MASS,
@@ -29,6 +29,8 @@ from mimic.traits import TRAITS
 
 def sensitivity_figures(answers: Answers, *, cut: np.ndarray) -> dict[str, Any]:
     """Exact match, mean AUC, S, B and S/|B| with scores made otherwise, or why they can't be.
+
+    An answer without any mass decides nothing, as in the main figures.
 
     Parameters
     ----------
@@ -87,9 +89,9 @@ def coherence_figures(answers: Answers, *, cut: np.ndarray) -> dict[str, Any]:
     cut
         Of each trait, shape (5,).
     """
+    decided = trait_scores(answers.decided, answers.item_traits)[0]
+    together = togetherness(fits(decided, cut, answers.targets[:, None]))
     scores = trait_scores(answers.y, answers.item_traits)[0]
-    fits = (scores >= cut) == answers.targets[:, None]
-    together = togetherness(fits)
     raw = trait_correlations(scores.mean(axis=1))
     residual = trait_correlations(trait_residuals(scores, answers.design))
     return {
@@ -111,13 +113,16 @@ def _published(answers: Answers) -> dict[str, np.ndarray]:
 
 
 def _fit(y: np.ndarray, answers: Answers, cut: np.ndarray) -> dict[str, Any]:
-    """The figures of item scores; a NaN is left out of its trait's mean and of S."""
+    """The figures of item scores; a NaN is left out of its trait's mean and of S.
+
+    As in the main figures, an answer without any mass has no part in decisions and AUC, and is
+    the middle in S and B.
+    """
     traits = answers.item_traits
-    scores = np.stack([np.nanmean(y[:, :, traits == t], axis=2) for t in range(5)], axis=2)
-    scores = np.round(scores, 9)
-    averaged = average_forms(scores[None])[0]
-    areas = [auc(averaged[None, :, t], answers.targets[:, t])[0] for t in range(5)]
-    match = ((scores >= cut) == answers.targets[:, None]).all(axis=2).mean()
+    decided = trait_scores(answers.as_decided(y), traits)
+    areas = [auc(average_forms(decided)[:, :, t], answers.targets[:, t])[0] for t in range(5)]
+    match = fits(decided[0], cut, answers.targets[:, None]).all(axis=2).mean()
+    averaged = average_forms(trait_scores(y, traits))[0]
     found = Stability(spread_of_present(y, traits), signal_of(averaged, answers))
     return {
         "exact_match": float(match),

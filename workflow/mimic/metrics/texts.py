@@ -66,6 +66,7 @@ def text_figures(texts: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:
     return {
         "texts": len(texts),
         "profiles": int(texts["profile"].nunique()),
+        "situations": int(texts["situation"].nunique()),
         "copied": int(copied.sum()),
         **own,
         "copied_exact_match": of_copied,

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mimic.metrics.answers import Answers
+from mimic.metrics.baselines import target_counts
 from mimic.metrics.resampling import Resampling
 from mimic.metrics.texts import text_fits, text_proportion, text_weights
 from mimic.stats.bootstrap import Draws
@@ -34,11 +35,11 @@ def withheld_answers(answers: Answers, draws: Draws, *, cut: np.ndarray) -> dict
     Returns
     -------
     dict
-        By `PARTS`: an estimate with ``profiles``, ``hits`` and ``cells``.
+        By `PARTS`: an estimate with ``profiles``, ``hits`` and ``cells``, and ``targets`` (see
+        `mimic.metrics.baselines.target_counts`) where there are any.
     """
-    withheld = np.isin(
-        [str(profile) for profile in answers.profiles], [str(p) for p in withheld_profiles()]
-    )
+    labels = np.array([str(profile) for profile in answers.profiles])
+    withheld = np.isin(labels, [str(profile) for profile in withheld_profiles()])
     weights = {"item_weights": draws.items, "form_weights": draws.forms}
     found = {}
     for name, own in zip(PARTS, (withheld, ~withheld), strict=True):
@@ -53,7 +54,8 @@ def withheld_answers(answers: Answers, draws: Draws, *, cut: np.ndarray) -> dict
         cells = profiles * len(answers.forms)
         estimate = crossed_share(point, drawn, draws=draws, n=cells, profiles=profiles)
         counts = {"profiles": profiles, "hits": round(point * cells), "cells": cells}
-        found[name] = estimate.as_dict() | counts
+        targets = target_counts(labels[own].tolist())
+        found[name] = estimate.as_dict() | counts | {"targets": targets}
     return found
 
 
@@ -70,7 +72,8 @@ def withheld_texts(texts: pd.DataFrame, resampling: Resampling) -> dict[str, Any
     Returns
     -------
     dict
-        By `PARTS`: an estimate with ``hits`` and ``texts``.
+        By `PARTS`: an estimate with ``hits`` and ``texts``, and ``targets`` as in
+        `withheld_answers`.
     """
     kept = texts[texts["copied"] == 0].reset_index(drop=True)
     fits, weights = text_fits(kept), text_weights(kept, resampling)
@@ -84,5 +87,7 @@ def withheld_texts(texts: pd.DataFrame, resampling: Resampling) -> dict[str, Any
             continue
         drawn = weights[:, own] @ fits[own] / weights[:, own].sum(axis=1)
         estimate = text_proportion(kept[own], float(fits[own].mean()), drawn)
-        found[name] = estimate.as_dict() | {"hits": int(fits[own].sum()), "texts": count}
+        counts = {"hits": int(fits[own].sum()), "texts": count}
+        targets = target_counts(kept["profile"][own].tolist())
+        found[name] = estimate.as_dict() | counts | {"targets": targets}
     return found

@@ -16,7 +16,11 @@ Context = Literal["none", "own", "human", "sketches"]
 class AskSettings(Settings):
     """Who is asked what by likelihood, and with what else in the prompt."""
 
-    profiles: Literal[16, 32] = Field(16, description="Balanced set of targets that are asked for.")
+    profiles: Literal[16, 32] = Field(
+        16,
+        description="Balanced set of targets that are asked for; all 32 for a claim about those "
+        "that preference training withholds.",
+    )
     human_essays: int = Field(
         6,
         ge=2,

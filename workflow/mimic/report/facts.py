@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from mimic.report.numbers import number
+from mimic.report.numbers import number, percent
 from mimic.traits import TRAITS
 
 ALPHA = 0.05  # the usual level; every p stands on the page beside it
@@ -108,6 +108,36 @@ def by_share(study: dict[str, Any], shares: dict[str, Any]) -> list[tuple[float,
         words = "texts" if where == "texts" else context_words(study, where)
         found.setdefault(share_in(shares, where), []).append(words)
     return list(found.items())
+
+
+def unvaried(targets: dict[str, Any]) -> list[str]:
+    """The traits that are the same in all profiles of a part, with their level."""
+    levels = {targets["profiles"]: "high", 0: "low"}
+    return [f"{levels[n]} {trait}" for trait, n in targets["high"].items() if n in levels]
+
+
+def target_lines(figures: dict[str, Any]) -> tuple[str, ...]:
+    """What figures of a part of the profiles rest on; nothing where there are none.
+
+    How many profiles, what one and the same profile gets there, and which traits are the same, or
+    more often high than low or the reverse, by more than an odd number of profiles makes it.
+    """
+    targets = figures.get("targets")
+    if targets is None:
+        return ()
+    profiles, high = targets["profiles"], targets["high"]
+    same = unvaried(targets)
+    uneven = [
+        f"{n} with high {trait}"
+        for trait, n in high.items()
+        if n not in (0, profiles) and abs(2 * n - profiles) > 1
+    ]
+    return (
+        f"{profiles} profile{'' if profiles == 1 else 's'}",
+        *([f"all with {listed(same)}"] if same else []),
+        *uneven,
+        f"constant profile {percent(targets['constant_profile'])}",
+    )
 
 
 def with_context(study: dict[str, Any], context: str) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-from mimic.report.facts import context_name, contexts, target_contexts
+from mimic.report.facts import context_name, contexts, target_contexts, target_lines, unvaried
 from mimic.report.numbers import Cell, Table, number, p_value, percent
 from mimic.stats.coherence import Togetherness
 
@@ -125,26 +125,45 @@ def withheld(study: dict[str, Any]) -> Table:
     """Exact match on the profiles that preference training never aims at, and on the others."""
     table = Table(
         "Eight of the 32 profiles are never targets in DPO and ORPO, so that a run can be asked "
-        "for what no pair of its training aimed at. SFT and runs of a published split see all. In "
-        "brackets: 95 % intervals.",
+        "for what no pair of its training aimed at. SFT and runs of a published split see all. "
+        "Below each figure: how many profiles were asked for there, traits that aren’t as often "
+        "high as low among them, and what whoever always gives one and the same of them gets "
+        "(constant profile). In brackets: 95 % intervals.",
         [
             "Run",
             "Withheld in training",
             "Where",
-            "Exact match, the eight",
-            "Exact match, the others",
+            "Exact match, withheld profiles",
+            "Exact match, other profiles",
         ],
     )
+    shown = []
     for run in study["runs"]:
         first = [Cell(run["run"]), Cell("yes" if run["profiles_withheld"] else "no")]
         for context in target_contexts(study):
             if context in run["questionnaire"]:
                 part = run["questionnaire"][context]["withheld"]
-                cells = [table.share(part[name]) for name in _PARTS]
+                shown.append(part["withheld"])
+                cells = [table.share(part[name], *target_lines(part[name])) for name in _PARTS]
                 table.rows.append([*first, Cell(context_name(study, context)), *cells])
-        cells = [table.share(run["texts"]["withheld"][name]) for name in _PARTS]
+        part = run["texts"]["withheld"]
+        shown.append(part["withheld"])
+        cells = [table.share(part[name], *target_lines(part[name])) for name in _PARTS]
         table.rows.append([*first, Cell("texts"), *cells])
+    table.caption += _left_open(shown)
     return table
+
+
+def _left_open(withheld: list[dict[str, Any]]) -> str:
+    """What the columns can't tell where a trait doesn't vary among the withheld profiles."""
+    if not any(unvaried(part["targets"]) for part in withheld if "targets" in part):
+        return ""
+    return (
+        " Where a trait is the same in all of them (“all with”), a run that gives every profile "
+        "that level fits them in this trait, and one that gives the other level never fits them at "
+        "all, whatever was trained: a difference between the two columns says nothing of targets "
+        "that weren’t trained on. Ask for all 32 profiles before you speak of these."
+    )
 
 
 def answering(study: dict[str, Any]) -> Table:

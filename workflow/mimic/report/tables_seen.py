@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mimic.report.facts import context_words, no_likelihood
+from mimic.report.facts import context_words, no_likelihood, target_lines
 from mimic.report.numbers import Cell, Table, percent
 
 _SIDES = ("seen", "unseen")
@@ -22,7 +22,9 @@ def seen(study: dict[str, Any]) -> Table | None:
         "of their cluster. A seen wording is an instruction that training may use, with items in "
         "the words that prompts took theirs from; unseen ones are those of the study’s forms, in "
         "which a seen item doesn’t count where it stands in words of training. Profiles are seen "
-        "where training named them as targets. Formats are held out in all cells of a run that "
+        "where training named them as targets; traits that aren’t as often high as low among those "
+        "of a cell stand there, with what whoever always gives one and the same of them gets "
+        "(constant profile). Formats are held out in all cells of a run that "
         "trained on items.",
         [
             "Run",
@@ -58,6 +60,7 @@ def _cell(table: Table, figures: dict[str, Any]) -> Cell:
         percent(figures["value"]),
         (
             f"{figures['hits']} of {figures['cells']}",
-            *(f"{counts[what]} {what}" for what in ("profiles", "forms", "items")),
+            *target_lines(figures),
+            *(f"{counts[what]} {what}" for what in ("forms", "items")),
         ),
     )

@@ -70,6 +70,7 @@ def limits(study: dict[str, Any], described: dict[str, Any]) -> list[str]:
         )
     lines += _served_limits(runs)
     lines += _design_limits(study)
+    lines += _situation_limit(runs)
     lone = [f"{run['run']}: {note}" for run in runs for note in run["texts"]["notes"]]
     if lone:
         lines.append(f"The intervals of the texts leave out what can’t vary. {'; '.join(lone)}.")
@@ -133,6 +134,16 @@ def _served_limits(runs: list[dict[str, Any]]) -> list[str]:
             if reason is not None
         ]
     return lines
+
+
+def _situation_limit(runs: list[dict[str, Any]]) -> list[str]:
+    """What texts of one situation leave open; a model that isn't served has none."""
+    if max(run["texts"]["situations"] for run in runs) != 1:
+        return []
+    return [
+        "The texts rest on fewer than two situations: all were written in one. How runs would "
+        "write in another one is unknown, and a claim about texts needs two."
+    ]
 
 
 def _design_limits(study: dict[str, Any]) -> list[str]:

@@ -12,7 +12,11 @@ from mimic.settings import Settings
 class WritingSettings(Settings):
     """What each run writes."""
 
-    profiles: Literal[16, 32] = Field(16, description="Balanced set of targets to write for.")
+    profiles: Literal[16, 32] = Field(
+        16,
+        description="Balanced set of targets to write for; all 32 for a claim about those that "
+        "preference training withholds.",
+    )
     situations: dict[str, str] = Field(
         {
             "evening": "It is late in the evening. Tell what happened today and what you think "
@@ -21,7 +25,8 @@ class WritingSettings(Settings):
             "for you.",
         },
         min_length=1,
-        description="Name and request of each situation; none of them is trained on.",
+        description="Name and request of each situation. At least two; with one the page says so. "
+        "None of them may be what a training prompt asks for.",
     )
     samples: int = Field(
         2,
