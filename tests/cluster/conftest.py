@@ -17,7 +17,8 @@ def lab() -> Iterator[SlurmLab]:
     if lacking := missing():
         pytest.skip(f"not installed here: {', '.join(lacking)} (tests/cluster/install.sh)")
     # Not below pytest's own folders: the path of a socket has at most 107 characters.
-    with tempfile.TemporaryDirectory(prefix="lab-") as folder:
+    # The last processes of a job that was cancelled may still write there in the end.
+    with tempfile.TemporaryDirectory(prefix="lab-", ignore_cleanup_errors=True) as folder:
         # munge wants its socket to be within everybody's reach.
         Path(folder).chmod(0o755)
         lab = SlurmLab(Path(folder))

@@ -21,8 +21,10 @@ from pathlib import Path
 
 from lab_files import ACCOUNT, COMMANDS, CPU_NODES, GPU_NODES, PATH, accounts, write_files
 
+from mimic.cluster.roles import FIRST_PORT
+
 DAEMONS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd")
-START_S, STOP_S, TOLD_S = 60.0, 20.0, 20.0
+START_S, STOP_S, TOLD_S = 300.0, 60.0, 60.0
 
 
 def missing() -> list[str]:
@@ -48,7 +50,7 @@ class SlurmLab:
         # By its path: Python looks a command up by its own PATH.
         line = [self.state / "bin" / command[0], *command[1:]]
         environment = os.environ | {"SLURM_TIME_FORMAT": "%s"}
-        done = subprocess.run(line, capture_output=True, text=True, timeout=60, env=environment)
+        done = subprocess.run(line, capture_output=True, text=True, timeout=300, env=environment)
         if check and done.returncode != 0:
             raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
         return done.stdout
@@ -58,7 +60,7 @@ class SlurmLab:
         for name in ("bin", "db", "dev", "etc", "log", "munge", "run", "spool"):
             (self.state / name).mkdir(parents=True)
             (self.state / name).chmod(0o755)
-        write_files(self.state, ports=_free_ports(2 + len(CPU_NODES) + len(GPU_NODES)))
+        write_files(self.state, ports=free_ports(2 + len(CPU_NODES) + len(GPU_NODES)))
         munge = self.state / "munge"
         (munge / "key").write_bytes(secrets.token_bytes(1024))
         (munge / "key").chmod(0o600)
@@ -198,7 +200,7 @@ class SlurmLab:
     def _answers(self, *command: str) -> bool:
         try:
             return "DOWN" not in self.run(*command)
-        except RuntimeError:
+        except (RuntimeError, subprocess.TimeoutExpired):
             return False
 
     def _wait(self, what: str, is_there: Callable[[], bool]) -> None:
@@ -218,15 +220,19 @@ def until(is_so: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
-def _free_ports(count: int) -> Sequence[int]:
+def free_ports(count: int) -> Sequence[int]:
     """Ports of loopback that nothing listens at.
 
-    None of those that Linux gives to whoever connects: another cluster that starts at the same time
-    would have taken some of them before this one's daemons listen.
+    None of those that Linux gives to whoever connects, or that roles of a job serve at: another
+    cluster that starts at the same time would have taken some of them before this one's daemons
+    listen. Processes that share the tests have ports of their own each.
     """
     given_from = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    own = range(10_000 + number, min(given_from, FIRST_PORT), workers)
     found: list[int] = []
-    for port in secrets.SystemRandom().sample(range(10_000, given_from), 50 * count):
+    for port in secrets.SystemRandom().sample(own, min(len(own), 50 * count)):
         with socket.socket() as each, contextlib.suppress(OSError):
             each.bind(("127.0.0.1", port))
             found.append(port)

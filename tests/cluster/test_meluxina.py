@@ -40,7 +40,7 @@ def snakemake(
         env=os.environ | lab.environment | {"PYTHONPATH": str(clone / "workflow")} | environment,
         capture_output=True,
         text=True,
-        timeout=1500,
+        timeout=5400,
     )
 
 

@@ -27,7 +27,7 @@ def test_no_job_is_submitted_for_a_model_that_the_cache_lacks(lab, clone, tmp_pa
         env=environment | {"HF_HOME": str(tmp_path / "hub")},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1800,
     )
     said = done.stdout + done.stderr
     assert done.returncode == 1

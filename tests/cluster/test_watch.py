@@ -15,7 +15,7 @@ import pytest
 from slurm_lab import SlurmLab
 from small_study import CONFIG, SmallStudy
 
-SECONDS = 300.0
+SECONDS = 1200.0
 STEPS = 100_000
 PROFILE = {
     "retries: 2": "retries: 0",
@@ -55,7 +55,7 @@ def watch(lab: SlurmLab, study: SmallStudy, *options: str) -> str:
         env=study.environment | lab.environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -68,6 +68,17 @@ def seen_when(look: Callable[[], dict[str, Any]], is_so: Callable[[dict[str, Any
         assert time.monotonic() < end, json.dumps(seen, indent=1)
         time.sleep(5)
     return seen
+
+
+def trains(seen: dict[str, Any]) -> bool:
+    """Whether the training that goes on shows its progress, as other jobs do before it."""
+    running = {job["name"]: job["log"]["progress"] for job in seen.get("running", ())}
+    return bool(running.get("finetune tiny-sft-s1"))
+
+
+def is_accounted(seen: dict[str, Any]) -> bool:
+    """Whether Slurm's accounting tells of what failed, which snakemake may tell before it."""
+    return any("exit status 1" in job["mend"] for job in seen["failed"])
 
 
 @pytest.mark.slow
@@ -92,9 +103,7 @@ def test_a_run_is_watched_and_what_fails_is_shown(
     with output.open("w") as said:
         run = subprocess.Popen(line, cwd=study.folder, env=environment, stdout=said, stderr=said)
     try:
-        one = seen_when(
-            look, lambda seen: any(job["log"]["progress"] for job in seen.get("running", ()))
-        )
+        one = seen_when(look, trains)
         assert re.fullmatch(rf"process {run.pid} on \S+", one["submitting"])
         (sft,) = [job for job in one["running"] if job["name"] == "finetune tiny-sft-s1"]
         (progress,) = sft["log"]["progress"]
@@ -107,7 +116,7 @@ def test_a_run_is_watched_and_what_fails_is_shown(
         assert one["rules"]["finetune"] == [0, 2]
         assert one["hours_left"] > 0
         assert one["notes"] == []
-        two = seen_when(look, lambda seen: seen["failed"])
+        two = seen_when(look, is_accounted)
         (dpo,) = two["failed"]
         assert (dpo["name"], dpo["state"]) == ("finetune tiny-dpo-s1", "FAILED")
         assert "  RuntimeError: made to fail" in dpo["words"]
@@ -130,6 +139,6 @@ def test_a_run_is_watched_and_what_fails_is_shown(
     assert "RuntimeError: made to fail" in end
     assert "CANCELLED" in end
     assert "it goes on from what was saved" in end
-    three = look()
+    three = seen_when(look, lambda seen: not seen["running"])
     assert three["submitting"] is None
     assert three["running"] == three["pending"] == []

@@ -133,7 +133,7 @@ def ask_it(hub: FakeHub, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the hub's library ask this hub, without a token, with an empty cache in the folder."""
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "cache"))
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(folder / "no_token"))
-    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 2)
+    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 60)
     monkeypatch.delenv("HF_TOKEN", raising=False)
     monkeypatch.setattr(constants, "ENDPOINT", hub.url)
     template = "/{repo_id}/resolve/{revision}/{filename}"

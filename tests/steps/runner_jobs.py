@@ -107,6 +107,8 @@ subprocess.run(['/bin/sh', '-c', shlex.join(sys.argv[1:]) + '; true'])
 """
 
 Runner = Callable[..., list[str]]
+# For what comes for certain, on a machine however busy.
+PATIENCE_S = 300.0
 TABLE = "results/finetune/.packs/a.tsv"
 
 
@@ -129,7 +131,7 @@ def packed(jobs: dict[str, list[str]]) -> tuple[list[str], dict[str, list[str]]]
 
 
 def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, **options)
 
 
 def snakemake(command: list[str]) -> subprocess.Popen[str]:
@@ -142,7 +144,7 @@ def snakemake(command: list[str]) -> subprocess.Popen[str]:
 def killed(process: subprocess.Popen[str]) -> str:
     """Kill a snakemake; returns what its job still says until it ends, too."""
     process.kill()
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=PATIENCE_S)
     return errors
 
 
@@ -163,7 +165,7 @@ def work() -> list[str]:
     return sorted(path.name for path in found if path.name != "attempts.json")
 
 
-def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE_S) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from launched import PROJECT, environment, launch, write_job
 from node_stand_ins import put_commands
-from runner_jobs import entries, gone, run
+from runner_jobs import PATIENCE_S, entries, gone, run, wait_until
 from test_launch_processes import TOLD_STEP, begin, told_lines
 
 from mimic.files import read_json
@@ -18,7 +18,7 @@ from mimic.files import read_json
 # Each process says who it is, and what it has of its node's disk.
 WHO_STEP = """\
 import os, pathlib, tempfile, time
-from mimic.files import write_json
+from mimic.provenance.placing import write_json_whole
 from mimic.step import run_step
 
 NAMES = "RANK LOCAL_RANK WORLD_SIZE LOCAL_WORLD_SIZE MASTER_ADDR MASTER_PORT SLURMD_NODENAME"
@@ -28,7 +28,7 @@ def main(job):
     found = {name: os.environ[name] for name in NAMES.split()}
     found |= {"threads": os.environ["OMP_NUM_THREADS"], "scratch": tempfile.gettempdir()}
     pathlib.Path(found["scratch"], "left").mkdir(exist_ok=True)
-    write_json(job.unfinished / f"{found['RANK']}.json", found)
+    write_json_whole(job.unfinished / f"{found['RANK']}.json", found)
     if found["RANK"] == "0":
         while len(list(job.unfinished.glob("*.json"))) < int(found["WORLD_SIZE"]):
             time.sleep(0.1)
@@ -41,14 +41,18 @@ run_step(main)
 # A process of the second node fails while the first node's wait for it.
 FAILING_STEP = """\
 import os, signal, time
+from pathlib import Path
 from mimic.step import run_step
 
 def main(job):
     signal.signal(signal.SIGTERM, lambda *_: None)
     print(f"error: process {os.getpid()}", flush=True)
     if os.environ["RANK"] == "1":
+        while not Path("begun").exists():
+            time.sleep(0.1)
         raise ValueError("essays.csv, row 3: no text; remove the row")
-    time.sleep(300)
+    Path("begun").touch()
+    time.sleep(900)
 
 run_step(main)
 """
@@ -98,7 +102,7 @@ def test_a_signal_reaches_the_processes_of_both_nodes(on_two_nodes):
     job = begin(on_two_nodes(TOLD_STEP, ["results/x"]))
     assert sorted(line.split()[-1] for line in told_lines(job, 2)) == ["0", "1"]
     job.send_signal(signal.SIGUSR1)
-    _, words = job.communicate(timeout=60)
+    _, words = job.communicate(timeout=PATIENCE_S)
     assert job.returncode == 75, words
     (unfinished,) = Path("store/work").glob("*/unfinished")
     told = {path.name: path.read_text() for path in unfinished.iterdir()}
@@ -107,13 +111,14 @@ def test_a_signal_reaches_the_processes_of_both_nodes(on_two_nodes):
 
 def test_where_a_process_fails_those_of_the_other_node_end(on_two_nodes):
     job = begin(on_two_nodes(FAILING_STEP, ["results/x"]))
-    _, words = job.communicate(timeout=100)
+    _, words = job.communicate(timeout=700)
     assert job.returncode == 1
     assert words.count("] error: essays.csv, row 3: no text; remove the row\n") == 1
     assert "process 2 of 2 failed with exit status 1" in words
     pids = [int(line.split()[-1]) for line in words.splitlines() if "error: process " in line]
     assert len(pids) == 2
-    assert gone(*pids)
+    # Those of the first node end with what started them there.
+    assert wait_until(lambda: gone(*pids))
     assert entries() == []
 
 
@@ -132,11 +137,11 @@ def test_two_nodes_train_what_two_processes_of_one_train(job_of, tmp_path, monke
     line = [sys.executable, "-m", "mimic.cluster.training", "--nodes", "2", "--processes", "2"]
     line += ["--config", str(PROJECT / "config/accelerate/ddp.yaml")]
     line += ["mimic.finetune.sft", str(write_job(two))]
-    done = subprocess.run(line, env=environment(), capture_output=True, text=True, timeout=400)
+    done = subprocess.run(line, env=environment(), capture_output=True, text=True, timeout=1200)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("» sft step 2 of 2") == 1
     alone = launch(one, "sft")
-    said, _ = alone.communicate(timeout=400)
+    said, _ = alone.communicate(timeout=1200)
     assert alone.returncode == 0, said
     for name in ("adapter_model.safetensors", "training_log.csv", "learning.json"):
         assert (one.out / name).read_bytes() == (two.out / name).read_bytes(), name

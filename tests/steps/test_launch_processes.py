@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 import pytest
-from runner_jobs import Runner, entries, gone, run, wait_until
+from runner_jobs import PATIENCE_S, Runner, entries, gone, run, wait_until
 
 from mimic.files import read_json
 
@@ -58,27 +58,37 @@ run_step(main)
 """
 
 # The second process fails while the first waits for it, which no signal but one ends; what the
-# second one started has its output open.
+# second one started has its output open. It fails when the first is at work, however late that is.
 FAILING_STEP = """\
 import os, signal, subprocess, sys, time
+from pathlib import Path
 from mimic.step import run_step
 
 def main(job):
     signal.signal(signal.SIGTERM, lambda *_: None)
     print(f"error: process {os.getpid()}", flush=True)
     if os.environ["RANK"] == "1":
-        subprocess.Popen(["sleep", "300"])
+        while not Path("begun").exists():
+            time.sleep(0.1)
+        subprocess.Popen(["sleep", "900"])
         raise ValueError("essays.csv, row 3: no text; remove the row")
-    time.sleep(300)
+    Path("begun").touch()
+    time.sleep(900)
 
 run_step(main)
 """
 
+# Where one fails long before the other, that one is ended before its words.
 EQUALLY_FAILING_STEP = """\
+import os, time
+from pathlib import Path
 from mimic.step import run_step
 
 def main(job):
     print("a line for the log")
+    Path("begun-" + os.environ["RANK"]).touch()
+    while not all(Path(f"begun-{rank}").exists() for rank in "01"):
+        time.sleep(0.1)
     raise ValueError("max_length is 3, but the longest prompt has 40 tokens")
 
 run_step(main)
@@ -116,7 +126,7 @@ def test_processes_of_one_group_meet_beside_another_job(on_two: Runner, made_up:
         on_two([f"results/{name}/found.json"], name=name, compute={"threads": 3}) for name in "ab"
     ]
     jobs = [begin(command) for command in commands]
-    said = [job.communicate(timeout=120)[1] for job in jobs]
+    said = [job.communicate(timeout=PATIENCE_S)[1] for job in jobs]
     assert [job.returncode for job in jobs] == [0, 0], said
     found = [read_json(Path(f"results/{name}/found.json")) for name in "ab"]
     for two in found:
@@ -137,7 +147,7 @@ def test_a_signal_reaches_each_process_and_each_may_save(
     job = begin(on_two(["results/x"]))
     assert sorted(line.split()[-1] for line in told_lines(job, 2)) == ["0", "1"]
     job.send_signal(number)
-    _, words = job.communicate(timeout=60)
+    _, words = job.communicate(timeout=PATIENCE_S)
     assert job.returncode == 75, words
     assert "failed with exit status 75" in words
     (unfinished,) = Path("store/work").glob("*/unfinished")
@@ -150,8 +160,8 @@ def test_where_one_process_fails_the_job_ends_with_its_words(on_two: Runner, mad
     made_up(FAILING_STEP)
     start = time.monotonic()
     job = begin(on_two(["results/x"]))
-    _, words = job.communicate(timeout=100)
-    assert time.monotonic() - start < 90
+    _, words = job.communicate(timeout=700)
+    assert time.monotonic() - start < 600
     assert job.returncode == 1
     assert "] error: essays.csv, row 3: no text; remove the row\n" in words
     assert "process 2 of 2 failed with exit status 1" in words
@@ -182,7 +192,7 @@ def test_nothing_outlives_a_launcher_or_a_runner_that_is_killed(
     pids = [child.pid for child in launcher.children()]
     assert len(pids) == 2
     os.kill(job.pid if whom == "runner" else launcher.pid, signal.SIGKILL)
-    job.communicate(timeout=30)
+    job.communicate(timeout=PATIENCE_S)
     assert job.returncode != 0
-    assert wait_until(lambda: gone(launcher.pid, *pids), 20)
+    assert wait_until(lambda: gone(launcher.pid, *pids))
     assert not Path("results/x").exists()

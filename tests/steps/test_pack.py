@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 from runner_jobs import (
+    PATIENCE_S,
     TABLE,
     Runner,
     entries,
@@ -40,8 +41,11 @@ def main(job):
     print("device", os.environ.get("CUDA_VISIBLE_DEVICES"), "of", name)
     if Path(f"broken-{name}").exists():
         raise ValueError(f"{name} is broken; mend it")
-    end = time.monotonic() + 20
-    while not all(other in Path("ran").read_text() for other in job.settings["others"]):
+    end = time.monotonic() + 240
+    while (
+        not all(other in Path("ran").read_text() for other in job.settings["others"])
+        or Path("held").exists()
+    ):
         assert time.monotonic() < end, "the others don't come"
         time.sleep(0.05)
     (job.out / "x").write_text(name)
@@ -66,7 +70,7 @@ def main(job):
     for number in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, save)
     say(f"process {os.getpid()}")
-    time.sleep(60)
+    time.sleep(600)
 
 run_step(main)
 """
@@ -198,7 +202,7 @@ def test_told_to_stop_each_saves_and_the_next_goes_on(jobs: Jobs, number: signal
     process = subprocess.Popen(pack, stderr=subprocess.PIPE, text=True)
     pids = started(process, 2)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 128 + number, errors
     assert "told to stop" in errors
     assert gone(*pids)
@@ -221,8 +225,8 @@ def test_a_pack_whose_snakemake_is_killed_ends_its_steps(jobs: Jobs) -> None:
     packs = psutil.Process(runners[0]).parents()[0].pid
     process.kill()
     process.wait()
-    assert wait_until(lambda: gone(*pids, *runners, packs), 20)
-    process.communicate(timeout=5)
+    assert wait_until(lambda: gone(*pids, *runners, packs))
+    process.communicate(timeout=PATIENCE_S)
     assert not Path(TABLE).exists()
     assert work() == ["half", "half"]
 
@@ -248,23 +252,29 @@ def test_a_pack_that_is_killed_leaves_no_step(jobs: Jobs) -> None:
     process = subprocess.Popen(pack, stderr=subprocess.PIPE, text=True)
     pids = started(process, 2)
     process.kill()
-    process.communicate(timeout=20)
-    assert wait_until(lambda: gone(*pids), 10)
-    assert wait_until(lambda: work() == ["half", "half"], 10), work()
+    process.communicate(timeout=PATIENCE_S)
+    assert wait_until(lambda: gone(*pids))
+    assert wait_until(lambda: work() == ["half", "half"]), work()
 
 
 def test_what_another_job_works_on_is_waited_for(jobs: Jobs) -> None:
     alone = jobs("ab", others="ab")
     pack, _ = packed(alone)
+    # Until it is waited for, however late that begins.
+    Path("held").touch()
     other = subprocess.Popen(alone["a"], stderr=subprocess.PIPE, text=True)
-    assert wait_until(Path("ran").exists, 20)
-    done = run(pack)
-    assert done.returncode == 0, done.stderr
-    assert other.wait(timeout=20) == 0
-    other.communicate()
+    assert wait_until(Path("ran").exists)
+    said = Path("said")
+    with said.open("w") as handle:
+        waiting = subprocess.Popen(pack, stderr=handle)
+    wait_until(lambda: "waiting: another job (process " in said.read_text())
+    Path("held").unlink()
+    assert waiting.wait(timeout=PATIENCE_S) == 0, said.read_text()
+    _, errors = other.communicate(timeout=PATIENCE_S)
+    assert other.returncode == 0, errors
     assert ran() == ["a", "b"]
     assert states() == {"a": "stored", "b": "stored"}
-    assert "waiting: another job (process " in done.stderr
+    assert "waiting: another job (process " in said.read_text()
 
 
 def test_each_has_a_gpu_of_its_own(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -317,7 +327,7 @@ def test_an_interrupt_in_a_terminal_reaches_each_step_once(jobs: Jobs) -> None:
     process = subprocess.Popen(pack, stderr=subprocess.PIPE, text=True, start_new_session=True)
     pids = started(process, 2)
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 128 + signal.SIGINT, errors
     assert gone(*pids)
     # A second signal would have found the folder there, and left a traceback.

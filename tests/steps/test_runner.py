@@ -14,6 +14,7 @@ from runner_jobs import (
     FAILING_STEP,
     FORGETFUL_STEP,
     MEASURING_STEP,
+    PATIENCE_S,
     QUICK_STEP,
     TALKATIVE_STEP,
     Runner,
@@ -202,7 +203,7 @@ def test_a_disk_that_fills_while_the_runner_writes(
     assert full.returncode == 1
     assert "failed: " in full.stderr
     assert "File too large" in full.stderr
-    assert time.monotonic() - started < 30, "the runner waited for its step"
+    assert time.monotonic() - started < 100, "the runner waited for its step"
     # No step works on without a runner.
     assert gone(int(Path("pid").read_text()))
     assert entries() == []
@@ -254,7 +255,7 @@ def test_a_step_saves_though_nobody_listens_any_more(
     assert "works" in process.stderr.readline()
     process.stderr.close()
     process.send_signal(signal.SIGUSR1)
-    assert process.wait(timeout=30) == 75
+    assert process.wait(timeout=PATIENCE_S) == 75
     assert Path("saved").exists()
     assert "has almost saved" in Path("results/logs/test.log").read_text()
 

@@ -12,6 +12,7 @@ import psutil
 import pytest
 from runner_jobs import (
     LONG_STEP,
+    PATIENCE_S,
     Runner,
     entries,
     gone,
@@ -37,10 +38,10 @@ def test_a_signal_ends_the_step(
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     pids = step_processes(process)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode not in (0, None)
     assert "failed with exit status" in errors
-    assert wait_until(lambda: gone(*pids), 5)
+    assert wait_until(lambda: gone(*pids))
     assert entries() == []
     assert work() == []
     assert not Path("results/x").exists()
@@ -84,9 +85,9 @@ def test_a_starter_that_is_killed_ends_the_step(
     process.kill()
     if waited_for:
         process.wait()
-    assert wait_until(lambda: gone(*pids), 10)
-    assert wait_until(lambda: gone(runner_pid.pid), 5)
-    process.communicate(timeout=5)
+    assert wait_until(lambda: gone(*pids))
+    assert wait_until(lambda: gone(runner_pid.pid))
+    process.communicate(timeout=PATIENCE_S)
     assert entries() == []
     assert not Path("results/x").exists()
     # The next one finds no lock in its way.
@@ -143,7 +144,7 @@ def test_a_starter_that_is_killed_when_the_step_has_ended(
 ) -> None:
     made_up(LAST_ACT_STEP)
     process = snakemake(runner("made_up", outputs=["results/x"]))
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=PATIENCE_S)
     assert "failed: the snakemake that started this job is gone" in errors
     # What was made is kept; the results may be another snakemake's by now.
     (entry,) = entries()
@@ -191,6 +192,7 @@ def main(job):
     say(f"processes {os.getpid()}")
     while not received:
         time.sleep(0.1)
+    say("was told")
     end = time.monotonic() + 13
     while time.monotonic() < end:
         time.sleep(0.1)
@@ -214,6 +216,9 @@ def test_a_step_may_save_for_long_when_its_snakemake_is_gone(
         # As before a walltime's end: the same signal ends the snakemake and reaches the runner.
         (of_runner,) = psutil.Process(pid).parents()[:1]
         of_runner.send_signal(signal.SIGUSR1)
+        # Which that one has passed on when it sees that its snakemake is gone.
+        assert process.stderr is not None
+        assert "was told" in process.stderr.readline()
     assert "failed with exit status 75" in killed(process)
     (saved,) = Path("store/work").glob("*/unfinished/told")
     assert saved.read_text() == f"[{int(signal.SIGUSR1 if told else signal.SIGTERM)}]"
@@ -228,10 +233,10 @@ def test_a_step_that_is_killed_ends_what_it_started(
     pids = step_processes(process)
     # As if out of memory; its child holds the output open.
     os.kill(pids[0], signal.SIGKILL)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 128 + signal.SIGKILL
     assert "failed with exit status 137" in errors
-    assert wait_until(lambda: gone(*pids), 5)
+    assert wait_until(lambda: gone(*pids))
 
 
 def test_a_runner_that_is_killed_leaves_a_lock_that_the_next_takes_over(
@@ -248,9 +253,9 @@ def test_a_runner_that_is_killed_leaves_a_lock_that_the_next_takes_over(
     process.kill()
     process.wait()
     # No step goes on in the folder that the next one is given.
-    assert wait_until(lambda: gone(pids[0]), 5)
+    assert wait_until(lambda: gone(pids[0]))
     os.killpg(pids[0], signal.SIGKILL)
-    process.communicate(timeout=20)
+    process.communicate(timeout=PATIENCE_S)
     assert any(name.endswith(".lock") for name in work())
     Path("quick").touch()
     done = run(command)
@@ -269,7 +274,8 @@ from mimic.step import run_step
 def main(job):
     with Path("ran").open("a") as ran:
         ran.write("once\\n")
-    time.sleep(3)
+    while not Path("waited for").exists():
+        time.sleep(0.1)
     (job.out / "x").write_text("x")
 
 run_step(main)
@@ -293,8 +299,17 @@ run_step(main)
 def test_two_jobs_of_one_identity_at_once(runner: Runner, made_up: Callable[..., None]) -> None:
     made_up(SLOW_STEP)
     commands = [runner("made_up", outputs=[f"results/{name}/x"]) for name in "ab"]
-    started = [subprocess.Popen(c, stderr=subprocess.PIPE, text=True) for c in commands]
-    said = [process.communicate(timeout=60)[1] for process in started]
+    files = [Path(f"said-{name}") for name in "ab"]
+    started = []
+    for command, file in zip(commands, files, strict=True):
+        with file.open("w") as handle:
+            started.append(subprocess.Popen(command, stderr=handle))
+    # The step goes on when the other one waits for it, however late that began.
+    wait_until(lambda: any("waiting: another job" in file.read_text() for file in files))
+    Path("waited for").touch()
+    for process in started:
+        process.wait(timeout=PATIENCE_S)
+    said = [file.read_text() for file in files]
     assert [process.returncode for process in started] == [0, 0], said
     assert Path("ran").read_text() == "once\n"
     assert sum("waiting: another job (process " in words for words in said) == 1, said
@@ -369,7 +384,7 @@ def test_a_step_whose_lock_is_lost_is_killed_at_once(
         [python, "-c", QUICK_BEATS, *options], stderr=subprocess.PIPE, text=True
     )
     pids = step_processes(process)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1
     assert "another process took its work over; nothing of it is kept" in errors
     assert "memory" not in errors

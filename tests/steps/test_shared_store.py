@@ -1,5 +1,6 @@
 """Two people, one store: real users, whose files the other may not change."""
 
+import contextlib
 import os
 import shutil
 import stat
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from runner_jobs import Runner, wait_until
+from runner_jobs import PATIENCE_S, Runner, wait_until
 
 from mimic.files import read_json
 
@@ -36,7 +37,7 @@ def main(job):
     part.parent.mkdir(parents=True)
     part.write_text("half")
     say("half is done")
-    time.sleep(120)
+    time.sleep(600)
 
 run_step(main)
 """
@@ -115,8 +116,16 @@ def kill(process: "subprocess.Popen[str]") -> None:
     """End a runner and its step by force, as a machine that dies does."""
     # The runner first: it would clear up after its step.
     for each in [process, *psutil.Process(process.pid).children(recursive=True)]:
-        each.kill()
-    process.communicate(timeout=20)
+        # Some end with the runner.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.kill()
+    process.communicate(timeout=PATIENCE_S)
+
+
+def is_half_done(store: Path) -> bool:
+    """Whether the first attempt has written what the second goes on from."""
+    parts = store.glob("work/*/unfinished/checkpoint/part.txt")
+    return [part.read_text() for part in parts] == ["half"]
 
 
 def test_one_goes_on_with_what_the_other_left_and_finds_what_the_other_made(
@@ -124,8 +133,7 @@ def test_one_goes_on_with_what_the_other_left_and_finds_what_the_other_made(
 ) -> None:
     store = place / "store"
     first = start(ANNA)
-    part = "work/*/unfinished/checkpoint/part.txt"
-    assert wait_until(lambda: bool(list(store.glob(part))), 30), first.communicate(timeout=5)
+    assert wait_until(lambda: is_half_done(store)), first.poll()
     kill(first)
     # The first one's job can't be seen to be gone by the other: its lock has to grow old.
     (lock,) = store.glob("work/*.lock")
@@ -133,7 +141,7 @@ def test_one_goes_on_with_what_the_other_left_and_finds_what_the_other_made(
     os.utime(lock, (old, old))
 
     second = start(BEN)
-    _, said = second.communicate(timeout=60)
+    _, said = second.communicate(timeout=PATIENCE_S)
     assert second.returncode == 0, said
     assert "done in" in said
     assert (place / str(BEN) / "results/folder/whole.txt").read_text() == "half and whole"
@@ -143,7 +151,7 @@ def test_one_goes_on_with_what_the_other_left_and_finds_what_the_other_made(
     assert read_json(record)["circumstances"]["attempts"] == 2
 
     third = start(ANNA)
-    _, said = third.communicate(timeout=60)
+    _, said = third.communicate(timeout=PATIENCE_S)
     assert third.returncode == 0, said
     assert "was made before" in said
     linked = place / str(ANNA) / "results/whole.txt"
@@ -158,8 +166,7 @@ def test_a_store_of_ones_own_leaves_the_rights_alone(
     store = place / "store"
     store.chmod(0o755)
     process = start(ANNA)
-    part = "work/*/unfinished/checkpoint/part.txt"
-    assert wait_until(lambda: bool(list(store.glob(part))), 30)
+    assert wait_until(lambda: is_half_done(store))
     kill(process)
     (made,) = store.glob("work/*/unfinished/checkpoint")
     assert stat.S_IMODE(made.stat().st_mode) == 0o755

@@ -46,5 +46,5 @@ def process_of(target: Callable[..., None], *arguments: Any) -> Any:
 
 def wait_for(*processes: Any) -> None:
     for process in processes:
-        process.join(timeout=60)
+        process.join(timeout=600)
     assert [process.exitcode for process in processes] == [0] * len(processes)

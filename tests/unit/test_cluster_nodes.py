@@ -39,14 +39,28 @@ if sys.argv[1] == "die":
 sys.exit(int(sys.argv[1]))
 """
 PATIENT = """\
-import signal, sys, time
+import pathlib, signal, sys, time
 def note(number, _frame):
     print(f"told {number}", flush=True)
+    # The end of the one that works is that of all.
+    end = time.monotonic() + 60
+    while not all("told" in pathlib.Path(log).read_text() for log in sys.argv[1:]):
+        if time.monotonic() > end: break
+        time.sleep(0.1)
     time.sleep(1)
     sys.exit(75)
 signal.signal(signal.SIGUSR1, note)
 print("ready", flush=True)
-time.sleep(60)
+time.sleep(300)
+"""
+
+
+# Waits for Slurm's word on who ended first, however late it comes.
+BLAMING = """\
+import sys
+from mimic.cluster import roles
+roles.BLAME_S = 60.0
+sys.exit(roles.main(sys.argv[1:]))
 """
 
 
@@ -55,13 +69,13 @@ def in_job(tmp_path, monkeypatch):
     put_commands(tmp_path, monkeypatch)
 
 
-def begin(tmp_path, **commands):
+def begin(tmp_path, *, program=("-m", "mimic.cluster.roles"), **commands):
     """Start the roles of a job, the first of which works; a command with `serves` serves."""
     roles = [{"name": name, **each} for name, each in commands.items()]
     told = {"roles": roles, "main": next(iter(commands)), "logs": str(tmp_path / "logs")}
     (tmp_path / "roles.json").write_text(json.dumps(told))
     return subprocess.Popen(
-        [sys.executable, "-m", "mimic.cluster.roles", str(tmp_path / "roles.json")],
+        [sys.executable, *program, str(tmp_path / "roles.json")],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -107,9 +121,9 @@ def test_where_there_is_no_srun_it_is_told(in_job, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("status", [0, 9])
 def test_the_status_is_that_of_the_role_that_works(in_job, tmp_path, status):
-    reward = python(SERVER, serves={"within_s": 30})
+    reward = python(SERVER, serves={"within_s": 120})
     job = begin(tmp_path, trainer=python(CLIENT, str(status)), reward=reward)
-    said, _ = job.communicate(timeout=60)
+    said, _ = job.communicate(timeout=300)
     assert job.returncode == status, said
     assert "» reward is on node2" in said
     assert "error: heard it on node1" in said
@@ -121,25 +135,30 @@ def test_the_status_is_that_of_the_role_that_works(in_job, tmp_path, status):
 
 
 def test_where_a_server_dies_the_others_are_ended_and_its_words_shown(in_job, tmp_path):
-    reward = python(SERVER, serves={"within_s": 30})
-    job = begin(tmp_path, trainer=python(CLIENT, "die"), reward=reward)
-    said, _ = job.communicate(timeout=50)
+    reward = python(SERVER, serves={"within_s": 120})
+    trainer = python(CLIENT, "die")
+    job = begin(tmp_path, program=("-c", BLAMING), trainer=trainer, reward=reward)
+    said, _ = job.communicate(timeout=300)
     assert job.returncode == 1
     assert "» [reward] out of luck" in said
     assert "error: reward (on node2) ended with exit status 3 before trainer did" in said
 
 
 @pytest.mark.parametrize(
-    ("code", "words"),
+    ("code", "within_s", "words"),
     [
-        ("print('no model'); raise SystemExit(4)", "ended with exit status 4 before it was ready"),
-        ("print('no model', flush=True); import time; time.sleep(60)", "within 2 s"),
+        (
+            "print('no model'); raise SystemExit(4)",
+            120,
+            "ended with exit status 4 before it was ready",
+        ),
+        ("print('no model', flush=True); import time; time.sleep(300)", 5, "within 5 s"),
     ],
 )
-def test_a_server_that_is_never_ready_is_told(in_job, tmp_path, code, words):
-    reward = python(code, serves={"within_s": 2, "ready": "/ready"})
+def test_a_server_that_is_never_ready_is_told(in_job, tmp_path, code, within_s, words):
+    reward = python(code, serves={"within_s": within_s, "ready": "/ready"})
     job = begin(tmp_path, trainer=python("print('began')"), reward=reward)
-    said, _ = job.communicate(timeout=50)
+    said, _ = job.communicate(timeout=300)
     assert job.returncode == 1
     assert "» [reward] no model" in said
     assert words in said
@@ -147,15 +166,15 @@ def test_a_server_that_is_never_ready_is_told(in_job, tmp_path, code, words):
 
 
 def test_a_signal_reaches_each_role_once_and_the_work_is_waited_for(in_job, tmp_path):
-    job = begin(tmp_path, trainer=python(PATIENT), other=python(PATIENT))
     logs = [tmp_path / f"logs/{name}.log" for name in ("trainer", "other")]
-    end = time.monotonic() + 30
+    job = begin(tmp_path, trainer=python(PATIENT, str(logs[1])), other=python(PATIENT))
+    end = time.monotonic() + 120
     while not all(log.is_file() and "ready" in log.read_text() for log in logs):
         assert time.monotonic() < end
         time.sleep(0.1)
     job.send_signal(signal.SIGUSR1)
     job.send_signal(signal.SIGUSR1)
-    assert job.wait(30) == 75
+    assert job.wait(120) == 75
     for log in logs:
         assert log.read_text() == f"ready\ntold {int(signal.SIGUSR1)}\n"
 

@@ -252,7 +252,14 @@ def test_a_job_that_slurm_starts_again_has_not_failed(clone, commands):
 
 @pytest.mark.parametrize("script", ["echo 'Connection refused' >&2; exit 1", "sleep 30"])
 def test_without_sacct_snakemakes_word_counts(clone, commands, monkeypatch, script):
-    monkeypatch.setattr(slurm, "LOOK_TIMEOUT_S", 3.0)
+    asked = slurm.accounted
+
+    def impatiently(since):
+        # squeue, which answers, was asked before.
+        monkeypatch.setattr(slurm, "LOOK_TIMEOUT_S", 3.0)
+        return asked(since)
+
+    monkeypatch.setattr(slurm, "accounted", impatiently)
     commands("squeue", queued("8", "RUNNING", folder=clone))
     commands("sacct", script=script)
     facts = looked(clone)

@@ -21,6 +21,8 @@ def squeue(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     monkeypatch.setenv("SLURM_JOB_ID", "8")
     monkeypatch.setenv("SLURM_CLUSTER_NAME", "mel")
+    # A busy machine starts the stand-in late.
+    monkeypatch.setattr(slurm_owner, "ANSWER_S", 60.0)
 
     def put(script):
         (folder / "squeue").write_text(f'#!/bin/sh\necho "$@" >> {folder}/calls\n{script}\n')
@@ -40,11 +42,12 @@ def squeue(tmp_path, monkeypatch):
         # Its last processes are being killed.
         ("echo COMPLETING", False),
         ("echo 'Unable to contact slurm controller' >&2; exit 1", False),
-        ("sleep 20", False),
+        ("sleep 300", False),
     ],
 )
 def test_slurm_s_word_counts_where_it_has_one(squeue, monkeypatch, script, ended):
-    monkeypatch.setattr(slurm_owner, "ANSWER_S", 0.5)
+    if "sleep" in script:
+        monkeypatch.setattr(slurm_owner, "ANSWER_S", 8.0)
     calls = squeue(script)
     assert EndedJobs().has_ended(FORMER) is ended
     assert calls.read_text() == "--noheader --jobs=7 --format=%T\n"
@@ -79,6 +82,7 @@ def test_outside_of_slurm_nothing_is_asked(squeue, monkeypatch):
 
 
 def test_slurm_is_asked_now_and_then(squeue, monkeypatch):
+    monkeypatch.setattr(slurm_owner, "ASK_S", 3600.0)
     calls = squeue("echo RUNNING")
     jobs = EndedJobs()
     assert not any(jobs.has_ended(FORMER) for _ in range(5))

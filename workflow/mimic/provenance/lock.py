@@ -18,7 +18,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -91,14 +91,16 @@ class Lock:
 
     def beat(self) -> None:
         """Show that its owner lives, or see that it is another process's."""
-        owner = read_owner(self.path)
-        if owner is None:
-            return
-        if owner.get("token") == self.token:
-            os.utime(self.path)
-        else:
-            # To touch it would make it look alive when that one is gone.
-            self._lost.set()
+        # What is touched is the file that was read: by its path it may be another one's by now,
+        # which would look alive when that one is gone.
+        with suppress(FileNotFoundError), self.path.open(encoding="utf-8") as file:
+            owner = _owner_in(file.read())
+            if owner is None:
+                return
+            if owner.get("token") == self.token:
+                os.utime(file.fileno())
+            else:
+                self._lost.set()
 
     def check(self) -> None:
         """Raise `LostLock` if the lock is another process's now."""
@@ -158,8 +160,16 @@ def hold_if_free(path: Path) -> Iterator[Lock | None]:
 def read_owner(path: Path) -> dict[str, Any] | None:
     """What a lock file says of its owner; None if there is no such lock or nothing in it yet."""
     try:
-        owner = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+        return _owner_in(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+
+
+def _owner_in(text: str) -> dict[str, Any] | None:
+    """What the text of a lock file says; None if it isn't whole yet."""
+    try:
+        owner = json.loads(text)
+    except json.JSONDecodeError:
         return None
     return owner if isinstance(owner, dict) else None
 
