@@ -9,6 +9,8 @@ from pathlib import Path
 from mimic.step import Job
 
 PROJECT = Path(__file__).resolve().parents[2]
+# What stands in for a step's module in these tests.
+STAND_INS = Path(__file__).resolve().parent
 
 
 def write_job(job: Job) -> Path:
@@ -32,14 +34,20 @@ def environment(*paths: Path) -> dict[str, str]:
 
 
 def launch(
-    job: Job, method: str, *, config: str = "ddp", paths: tuple[Path, ...] = ()
+    job: Job,
+    method: str,
+    *,
+    config: str = "ddp",
+    paths: tuple[Path, ...] = (),
+    is_held: bool = False,
 ) -> subprocess.Popen[str]:
-    """Start a training in two processes."""
+    """Start a training in two processes, one by sft such that it waits to be told to stop."""
+    module = f"held_{method}" if is_held else f"mimic.finetune.{method}"
     options = ["--config", str(PROJECT / f"config/accelerate/{config}.yaml")]
-    options += ["--processes", "2", f"mimic.finetune.{method}", str(write_job(job))]
+    options += ["--processes", "2", module, str(write_job(job))]
     return subprocess.Popen(
         [sys.executable, "-m", "mimic.provenance.launch", *options],
-        env=environment(*paths),
+        env=environment(*paths, *([STAND_INS] if is_held else [])),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -329,7 +329,7 @@ def test_the_key_stands_in_no_record_and_no_log(
             "trait_words": [str(project / "workflow/resources/trait_words.yaml")],
         },
     )
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(server.asked) == 32 and server.keys == {f"Bearer {KEY}"}
     assert list((tmp_path / "store").rglob("record.json"))

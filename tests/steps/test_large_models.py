@@ -128,7 +128,7 @@ def test_on_cpus_accelerate_itself_shares_nothing(config, says):
             | rank_environment(0, range(1), 1, meeting=meeting),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
         )
     assert says in done.stdout + done.stderr
     assert (done.returncode != 0) is (config == "fsdp1_qlora")
@@ -143,16 +143,16 @@ def test_pytorch_sends_no_weights_of_a_cpu_to_the_parts_of_fsdp1():
 
 def told_to_stop_and_started_again(job, config):
     """Train in two processes, with a stop in between; the checkpoint that it went on from."""
-    process = launch(job, "sft", config=config, paths=(SHARING,))
+    process = launch(job, "sft", config=config, paths=(SHARING,), is_held=True)
     for line in process.stdout:
         if "'loss'" in line:
             break
     os.killpg(process.pid, signal.SIGUSR1)
-    said, _ = process.communicate(timeout=400)
+    said, _ = process.communicate(timeout=1200)
     assert process.returncode == resume.UNFINISHED, said
     checkpoint = resume.last_checkpoint(job.unfinished)
     process = launch(job, "sft", config=config, paths=(SHARING,))
-    said, _ = process.communicate(timeout=400)
+    said, _ = process.communicate(timeout=1200)
     assert process.returncode == 0, said
     assert f"going on from {checkpoint.name}" in said
     return checkpoint
@@ -235,7 +235,7 @@ def test_pairs_are_trained_in_parts_as_in_one(job_of, train, method, off, weight
     launched = {"launch": {"config": "fsdp1_qlora", "devices": 2}}
     job = job_of(method, out="two", **options, **QLORA, **launched)
     process = launch(job, method, config="fsdp1_qlora", paths=(SHARING,))
-    said, _ = process.communicate(timeout=900)
+    said, _ = process.communicate(timeout=2400)
     assert process.returncode == 0, said
     logs = [pd.read_csv(folder / "training_log.csv") for folder in (alone, job.out)]
     np.testing.assert_allclose(logs[1], logs[0], rtol=off, atol=off)

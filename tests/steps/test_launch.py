@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 
@@ -12,6 +11,7 @@ import psutil
 import pytest
 from launched import PROJECT, environment, launch, write_job
 from safetensors.numpy import load_file
+from slurm_lab import free_ports
 
 from mimic.files import read_json
 from mimic.finetune import resume
@@ -36,7 +36,7 @@ OUTPUTS = ("adapter_model.safetensors", "training_log.csv", "learning.json")
 
 
 def end(process):
-    said, _ = process.communicate(timeout=400)
+    said, _ = process.communicate(timeout=1200)
     assert process.returncode == 0, said
     return said
 
@@ -52,7 +52,7 @@ def test_two_processes_train_what_one_trains(job_of, monkeypatch, method):
     options |= {"precompute_reference": True} if method == "dpo" else {}
     lone, job = (job_of(method, out=out, **options) for out in ("alone", "two"))
     line = [sys.executable, "-m", f"mimic.finetune.{method}", str(write_job(lone))]
-    subprocess.run(line, env=environment(), check=True, capture_output=True, timeout=400)
+    subprocess.run(line, env=environment(), check=True, capture_output=True, timeout=1200)
     alone = lone.out
     said = end(launch(job, method))
     assert said.count(f"» {method} step 3 of 3") == 1
@@ -83,12 +83,12 @@ def test_told_to_stop_both_save_and_go_on_with_the_same_bytes(job_of):
     options = {"steps": 40, "batch_size": 1, "accumulation": 2, "lora": {"rank": 4, "dropout": 0.1}}
     whole, job = (job_of("sft", out=out, **options) for out in ("whole", "a"))
     end(launch(whole, "sft"))
-    process = launch(job, "sft")
+    process = launch(job, "sft", is_held=True)
     for line in process.stdout:
         if "sft step" in line:
             break
     os.killpg(process.pid, signal.SIGUSR1)
-    said, _ = process.communicate(timeout=200)
+    said, _ = process.communicate(timeout=1200)
     assert process.returncode == resume.UNFINISHED, said
     step = resume.step_of(resume.last_checkpoint(job.unfinished))
     assert 0 < step < 40
@@ -105,7 +105,7 @@ def test_where_one_of_them_is_told_to_stop_both_do(job_of):
         if "sft step" in line:
             break
     os.kill(trainings_of(process)[1], signal.SIGUSR1)
-    said, _ = process.communicate(timeout=200)
+    said, _ = process.communicate(timeout=1200)
     checkpoint = resume.last_checkpoint(job.unfinished)
     assert f"told to stop: saved at step {resume.step_of(checkpoint)} of 400" in said
     states = {path.name for path in checkpoint.glob("rng_state_*")}
@@ -142,8 +142,7 @@ def test_started_by_hand_with_accelerate_it_trains_the_same(job_of, machines):
         started = [by_accelerate(by_hand)]
     else:
         # Two launches of one process each, which meet as those of two machines do.
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port = server.getsockname()[1]
+        (port,) = free_ports(1)
         place = ["--main_process_ip", "127.0.0.1", "--main_process_port", str(port)]
         started = [
             by_accelerate(by_hand, "--num_machines", "2", "--machine_rank", str(rank), *place)
@@ -158,7 +157,7 @@ def test_started_by_hand_with_accelerate_it_trains_the_same(job_of, machines):
 def test_a_batch_that_cannot_be_shared_is_refused_in_words(job_of):
     job = job_of("sft", out="two", steps=1, accumulation=3)
     process = launch(job, "sft")
-    said, _ = process.communicate(timeout=200)
+    said, _ = process.communicate(timeout=1200)
     assert process.returncode == 1
     words = "error: sft.accumulation is 3, which 2 processes can't share evenly; set it to a"
     assert said.count(f"\n{words} multiple of 2") == 1

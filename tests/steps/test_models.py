@@ -51,7 +51,7 @@ def test_a_disk_that_fills_while_a_model_is_written_leaves_nothing(project, tmp_
         preexec_fn=full_disk,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1200,
     )
     assert done.returncode == 1
     assert "failed with exit status" in done.stderr

@@ -222,21 +222,21 @@ def test_a_killed_job_goes_on_without_sending_an_essay_twice(tmp_path: Path, cor
     def reply(number: int, _text: str) -> Reply | None:
         if number == 41:
             stuck.set()
-            go_on.wait(60)
+            go_on.wait(300)
         return None
 
     with ModerationServer(reply) as server:
         job = job_of(tmp_path / "a", corpus, server.settings())
         command = [sys.executable, "-m", "mimic.essays.prepare", str(write_job(job))]
         process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL)
-        assert stuck.wait(60)
+        assert stuck.wait(300)
         # Nothing waits to be written: the 40 answers are on the disk already.
         process.send_signal(signal.SIGKILL)
-        process.wait(10)
+        process.wait(60)
         go_on.set()
         assert (sum(server.sent.values()), len(server.sent)) == (41, 41)
         done = subprocess.run(
-            command, env=environment(), capture_output=True, text=True, timeout=60, check=True
+            command, env=environment(), capture_output=True, text=True, timeout=600, check=True
         )
         # The one that was under way was never answered; all others came once.
         assert (sum(server.sent.values()), len(server.sent)) == (97, 96)

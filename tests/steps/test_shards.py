@@ -73,7 +73,7 @@ def in_two(job, step):
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1200,
     )
 
 

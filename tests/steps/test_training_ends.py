@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from launched import environment, write_job
+from launched import STAND_INS, environment, write_job
 
 from mimic.finetune import dpo, resume, sft, watch
 from mimic.finetune.memory import advice
@@ -22,18 +22,37 @@ from mimic.finetune.settings import DpoSettings, OrpoSettings, SftSettings
 from mimic.step import Job
 
 OUTPUTS = ("adapter_model.safetensors", "training_log.csv", "learning.json")
-# As the runner starts a step, but with a checkpoint behind every optimizer step.
+# As the runner starts a step, but with a checkpoint behind every optimizer step; behind one step it
+# waits to be killed, however late that is.
 DRIVER = """
+import time
 from mimic.finetune import resume, {method}
 from mimic.step import run_step
 resume.CHECKPOINT_EVERY_S = 0.0
+go_on = resume.Checkpoints.on_step_end
+def wait_to_be_killed(self, args, state, control, **kwargs):
+    while state.global_step == {held_at}:
+        time.sleep(1)
+    go_on(self, args, state, control, **kwargs)
+resume.Checkpoints.on_step_end = wait_to_be_killed
 run_step({method}.main)
+"""
+# The runner, with a step that waits until it is told to stop.
+HELD = """
+import sys
+from mimic.provenance import runner
+command_of = runner._command
+def held(call, job):
+    command = command_of(call, job)
+    return ["held_sft" if word == "mimic.finetune.sft" else word for word in command]
+runner._command = held
+sys.exit(runner.main(sys.argv[1:]))
 """
 
 
-def start(job, *, method):
+def start(job, *, method, held_at=0):
     return subprocess.Popen(
-        [sys.executable, "-c", DRIVER.format(method=method), str(write_job(job))],
+        [sys.executable, "-c", DRIVER.format(method=method, held_at=held_at), str(write_job(job))],
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -56,8 +75,8 @@ def test_killed_at_any_moment_it_ends_with_the_same_bytes(job_of, train, method)
     job = job_of(method, out="a", steps=steps, evaluations=2)
     moments = random.Random(7)
     reached = []
-    for _ in range(3):
-        process = start(job, method=method)
+    for held_at in (10, 20, 29):
+        process = start(job, method=method, held_at=held_at)
         former = resume.step_of(resume.last_checkpoint(job.unfinished))
         while resume.step_of(resume.last_checkpoint(job.unfinished)) <= former:
             assert process.poll() is None, process.communicate()[0]
@@ -82,12 +101,17 @@ def test_a_walltime_about_to_end_reaches_it_through_the_runner(job_of, runner):
     inputs = {name: [str(path) for path in paths] for name, paths in job.inputs.items()}
     outputs = [f"results/{name}" for name in ("manifest.json", *OUTPUTS)]
     command = runner("finetune.sft", settings=job.settings, inputs=inputs, outputs=outputs)
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HELD, *command[3:]],
+        env=os.environ | {"PYTHONPATH": f"{os.environ['PYTHONPATH']}:{STAND_INS}"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     for line in process.stderr:
         if "sft step" in line:
             break
     process.send_signal(signal.SIGUSR1)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=600)
     assert process.returncode == resume.UNFINISHED, said
     (checkpoint,) = Path("store/work").glob("*/unfinished/step-*")
     step = resume.step_of(checkpoint)

@@ -143,7 +143,7 @@ class SmallStudy:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=900,
+            timeout=3600,
         )
         output = done.stdout + done.stderr
         assert (done.returncode != 0) is fails, output[-6000:]
@@ -162,7 +162,7 @@ class SmallStudy:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=900,
         )
 
     def read(self, name: str) -> str:

@@ -137,7 +137,7 @@ def test_it_removes_what_is_stale_and_nothing_else(study: Path) -> None:
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
-        timeout=60,
+        timeout=900,
     )
     assert done.returncode == 0, done.stderr
     assert not [path for path in stale_files() if path.exists()]

@@ -48,7 +48,7 @@ def failed(project, tmp_path):
             env=there | environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=900,
         )
         assert done.returncode == 1, done.stdout + done.stderr
         return done.stdout + done.stderr

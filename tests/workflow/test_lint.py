@@ -14,7 +14,7 @@ def test_snakemake_lint_finds_nothing_else(project):
         cwd=project,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=900,
     )
     lints = re.findall(r"^    \* (.+):$", found.stderr + found.stdout, flags=re.MULTILINE)
     assert "Lints for rule" in found.stderr + found.stdout, found.stderr

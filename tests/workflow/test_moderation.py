@@ -36,7 +36,7 @@ def test_the_key_reaches_a_job_on_a_cluster_and_stands_in_no_file(
             env=environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=900,
         )
         assert done.returncode == 0, done.stderr + study.read("job.log")
         assert len(server.asked) == 96

@@ -32,7 +32,7 @@ def snakemake(folder: Path, *arguments: str) -> str:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=3600,
     )
     output = done.stdout + done.stderr
     assert done.returncode == 0, output[-5000:]
