@@ -26,8 +26,8 @@ BEFORE = tuple(
     f"{ROOT}/{name}"
     for name in ("models/tiny/manifest.json", f"pairs/{RUN}/manifest.json", "forms/forms.sha256")
 )
-# The plugin looks every 180 s at last.
-NOTICED_S = 240.0
+# Within so long snakemake says what Slurm's state has become; a test waits longer for the words.
+NOTICED_S, PATIENCE_S = 60.0, 240.0
 # Has a training begin when it is let go: however late a test sees it, it has not ended.
 HELD = """\
 import pathlib, sys, time
@@ -200,7 +200,7 @@ class Running:
             self.process.kill()
             raise AssertionError(f"it didn't end:\n{self.output[-6000:]}") from None
 
-    def says(self, words: str, *, seconds: float = NOTICED_S) -> bool:
+    def says(self, words: str, *, seconds: float = PATIENCE_S) -> bool:
         """Wait until it says something."""
         return until(lambda: words in self.output, seconds)
 
