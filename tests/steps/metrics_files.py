@@ -123,6 +123,8 @@ def run_step(
     null: int | None = None,
     items: dict[str, list[Path]] | None = None,
     conditioning: str | None = None,
+    inputs: dict[str, list[Path]] | None = None,
+    settings: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     base = method == "base"
     answers = files["base"] if base else files["run"]
@@ -148,6 +150,7 @@ def run_step(
             "seen_in": "none",
             "generated": [],
             "protocols": [],
+            **(settings or {}),
         },
         inputs={
             "answers": [answers, answers],
@@ -159,7 +162,7 @@ def run_step(
             "generated": [],
             "essays": [files["essays"]],
             "learning": [] if base else [files["learning"]],
-            **{"trained_items": [], "splits": [], "seen": [], **(items or {})},
+            **{"trained_items": [], "splits": [], "seen": [], **(items or {}), **(inputs or {})},
         },
         out=out,
     )

@@ -7,6 +7,7 @@ from mimic.forms.splits import (
     ClusterItem,
     assign_variants,
     check_formats,
+    lacking_facets,
     lacking_sides,
     sides_of,
     split_clusters,
@@ -85,6 +86,34 @@ def test_what_a_side_lacks_is_named():
         "short: train has no minus-keyed item of openness",
         "short: test has no plus-keyed item of openness",
     ]
+
+
+def test_a_facet_that_a_side_lacks_is_named(items):
+    own = [
+        ClusterItem("long", "a", "openness", "O1", "plus"),
+        ClusterItem("long", "b", "openness", "O1", "minus"),
+        ClusterItem("long", "b", "openness", "O2", "plus"),
+        ClusterItem("short", "a", "neuroticism", "N1", "plus"),
+        # Without facets there is none to lack.
+        ClusterItem("short", "b", "openness", None, "plus"),
+    ]
+    assert lacking_facets(own, {"a": "train", "b": "test"}) == [
+        "long: train has no item of facet O2 of openness",
+        "short: test has no item of facet N1 of neuroticism",
+    ]
+    # Four items of C6 are of one cluster, so that it is on one side whatever the seed.
+    for seed in range(3):
+        parts = split_clusters(items, seed=seed)
+        on = [part for part in ("train", "test") if acting(items, parts)[part]]
+        assert len(on) == 1
+        lacks = {"train": "test", "test": "train"}[on[0]]
+        line = f"ipip_neo_120: {lacks} has no item of facet C6 of conscientiousness"
+        assert line in lacking_facets(items, parts)
+
+
+def acting(items, parts):
+    """The items of C6 on each side."""
+    return Counter(parts[item.cluster] for item in items if item.facet == "C6")
 
 
 def test_the_split_follows_the_seed_and_not_the_order_of_items(items):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import report_example_parts as parts
 from report_cells import details, note_of, row_of, texts
@@ -42,6 +44,37 @@ def test_protocols_stand_side_by_side() -> None:
     chance = "one and the same of the targets fits in 25.0 %, where a profile drawn at random fits"
     assert chance in table.caption.replace("\xa0", " ")
     assert "with 4 targets p is hardly below 1/24" in table.caption
+
+
+def test_protocols_say_which_runs_trained_on_items() -> None:
+    study = example_study()
+    assert "given for 4 targets, 20 items and 3 formats" in caption_of(study)
+    study["runs"][1]["item_trained"] = True
+    study["runs"][1]["generated"]["none"]["items"] = 10
+    study["runs"][2]["generated"]["none"] = {"not_served": "no longer served"}
+    table = tables_protocols.protocols(study, "none")
+    assert table.columns[:2] == ["Run", "Items"]
+    assert [row[1].text for row in table.rows] == ["20", "10", "–", "20"]
+    assert [bool(row[1].details) for row in table.rows] == [False, True, False, False]
+    assert details(table.rows[1][1]) == ["item-trained: held-out items and formats"]
+    assert {len(row) for row in table.rows} == {len(table.columns)}
+    assert "given for 4 targets, the items of each run and 3 formats" in caption_of(study)
+
+
+def test_a_model_that_is_served_no_more_may_come_first() -> None:
+    study = example_study()
+    expected = tables_protocols.protocols(example_study(), "none")
+    first = study["runs"][0]
+    first["api"], first["questionnaire"] = {"texts": None}, {}
+    first["generated"]["none"] = {"not_served": "no longer served"}
+    table = tables_protocols.protocols(study, "none")
+    assert (table.columns, table.caption) == (expected.columns, expected.caption)
+    assert {cell.text for cell in table.rows[0][1:]} == {"–"}
+    assert [texts(row) for row in table.rows[1:]] == [texts(row) for row in expected.rows[1:]]
+
+
+def caption_of(study: dict[str, Any]) -> str:
+    return tables_protocols.protocols(study, "none").caption.replace("\xa0", " ")
 
 
 def test_many_targets_leave_p_free() -> None:

@@ -118,8 +118,8 @@ def test_halo_raises_what_is_thought_well_of(asked) -> None:
         scores[:, 0, [item.trait == trait for item in asked.items]].mean(axis=1) for trait in TRAITS
     ]
     best, worst = levels.index("O+C+E+A+N-"), levels.index("O-C-E-A-N+")
-    assert [float(t[best]) for t in by_trait] == pytest.approx([4.75] * 4 + [1.25])
-    assert [float(t[worst]) for t in by_trait] == pytest.approx([1.25] * 4 + [4.75])
+    assert [float(t[best]) for t in by_trait] == pytest.approx([4.75, 4.6, 4.45, 4.3, 1.85])
+    assert [float(t[worst]) for t in by_trait] == pytest.approx([1.25, 1.4, 1.55, 1.7, 4.15])
 
 
 def test_shrunk_is_noisy_nearer_to_three(asked) -> None:

@@ -11,6 +11,7 @@ from mimic.forms.splits import (
     ClusterItem,
     assign_variants,
     check_formats,
+    lacking_facets,
     lacking_sides,
     sides_of,
     split_clusters,
@@ -75,7 +76,7 @@ def main(job: Job) -> None:
             "wordings": wordings,
             "clusters": clusters,
             "items": sides,
-            "lacking": lacking_sides(sides),
+            "lacking": lacking_sides(sides) + lacking_facets(clustered, clusters),
             "item_wordings": parts,
         },
     )

@@ -131,6 +131,23 @@ def lacking_sides(sides: Mapping[str, Mapping[str, Mapping[str, Mapping[str, int
     return found
 
 
+def lacking_facets(items: Iterable[ClusterItem], parts: Mapping[str, str]) -> list[str]:
+    """Each instrument's facets whose items are all on one side; in words.
+
+    Where the items of a facet are of one cluster, no split gives both sides some.
+    """
+    held: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    for item in items:
+        if item.facet is not None:
+            held[item.instrument, item.trait, item.facet].add(parts[item.cluster])
+    return [
+        f"{instrument}: {part} has no item of facet {facet} of {trait}"
+        for (instrument, trait, facet), sides in held.items()
+        for part in (TRAIN, TEST)
+        if part not in sides
+    ]
+
+
 def split_wordings(names: Sequence[str], *, seed: int) -> dict[str, str]:
     """Half of the instruction wordings for training; of an odd number one more for tests.
 

@@ -13,7 +13,7 @@ from mimic.respondents.synthetic import (
     AGREEMENT_SHIFT,
     ALL_HIGH,
     HALO,
-    HALO_STRENGTH,
+    HALO_EFFECT,
     NOISY,
     ORDER_BIASED,
     ORDER_SHIFT,
@@ -82,7 +82,7 @@ def _acquiescence(asked: Asked) -> Gate:
 
 
 def _halo(asked: Asked) -> Gate:
-    known = np.eye(len(TRAITS)) + HALO_STRENGTH * np.outer(VALENCE, VALENCE) / len(TRAITS)
+    known = np.eye(len(TRAITS)) + np.outer(HALO_EFFECT, VALENCE) / len(TRAITS)
     halo, perfect = (
         _stability(_scores(respondent, asked, seed=0), asked).signal
         for respondent in (HALO, PERFECT)
@@ -90,7 +90,7 @@ def _halo(asked: Asked) -> Gate:
     expected = f"{_crosstalk(known)} (perfect: 0)"
     found = f"{_crosstalk(halo)} (perfect: {_crosstalk(perfect)})"
     if found == expected and not np.allclose(halo, known):
-        found += ", of other signs"
+        found += ", elsewhere or of other signs"
     return equal("halo", "crosstalk", expected=expected, found=found)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mimic.report.facts import context_words, no_likelihood, target_contexts
+from mimic.report.facts import context_words, no_likelihood, target_contexts, with_context
 from mimic.report.numbers import Cell, Table, interval, number, p_value, percent
+from mimic.report.tables import items_cell
 from mimic.report.tables_answers import at_cuts, cuts_of
 from mimic.traits import TRAITS
 
@@ -23,12 +24,15 @@ def generated_contexts(study: dict[str, Any]) -> list[str]:
 def protocols(study: dict[str, Any], context: str) -> Table:
     """Exact match under the three protocols, each in columns of its own."""
     runs = [run for run in study["runs"] if context in run["generated"]]
-    cuts, asked = cuts_of(runs[0]["questionnaire"][context]), runs[0]["generated"][context]
-    used = _columns(asked)
+    # A model of an API may come first: it has no likelihoods, and no answers if it isn't served.
+    cuts = cuts_of(with_context(study, context)[0]["questionnaire"][context])
+    asked = next(own for run in runs if "not_served" not in (own := run["generated"][context]))
+    used, marked = _columns(asked), any(run["item_trained"] for run in runs)
+    items = "the items of each run" if marked else f"{asked['items']} items"
     table = Table(
         f"Exact match under each protocol, {context_words(study, context)}. Likelihood takes the "
         "probability of each option; released and corrected read the same answers in words, given "
-        f"for {asked['profiles']} targets, {asked['items']} items and {len(asked['forms'])} "
+        f"for {asked['profiles']} targets, {items} and {len(asked['forms'])} "
         "formats. “released” scores as the reference study’s released code does, "
         "which is in the inverted direction: whoever answers just as its targets say gets 0 % "
         "there. It runs on our instruments and in our wording, so that its figures are comparable "
@@ -37,6 +41,7 @@ def protocols(study: dict[str, Any], context: str) -> Table:
         "by likelihood over item clusters and instruction wordings.",
         [
             "Run",
+            *(["Items"] if marked else []),
             *(f"likelihood, cut: {name}" for name in cuts),
             *(f"{protocol}, cut: {cut}" for protocol, cut in used),
             "Parsed answers",
@@ -48,11 +53,13 @@ def protocols(study: dict[str, Any], context: str) -> Table:
         likelihoods = _likelihoods(table, run, context, cuts)
         if "not_served" in found:
             none = [table.missing(found["not_served"])]
-            table.rows.append([Cell(run["run"]), *likelihoods, *none * (len(used) + 2)])
+            first = [Cell(run["run"]), *none * marked]
+            table.rows.append([*first, *likelihoods, *none * (len(used) + 2)])
             continue
         table.rows.append(
             [
                 Cell(run["run"]),
+                *([items_cell(run, found)] if marked else []),
                 *likelihoods,
                 *(_matched(table, found, protocol, cut) for protocol, cut in used),
                 Cell(percent(found["protocols"][used[0][0]]["parsed"])),

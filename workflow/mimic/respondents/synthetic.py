@@ -28,6 +28,9 @@ WORDING_SD = 0.2
 SHRINKAGE = 0.5
 # Which way each trait is thought well of.
 VALENCE = np.array([1.0, 1.0, 1.0, 1.0, -1.0])
+# How far the general impression moves each trait's answers. They differ, so that the trait of the
+# target and the trait that is answered can't be taken for each other.
+HALO_EFFECT = HALO_STRENGTH * VALENCE * np.array([1.0, 0.8, 0.6, 0.4, 0.2])
 # Shares of profiles whose trait the half-perfect respondent answers rightly.
 ACCURACIES = (1.0, 0.875, 0.75, 0.625, 0.5)
 # Of a normal distribution the mean above the median is 0.798 standard deviations above it.
@@ -167,8 +170,8 @@ def _order_biased(asked: Questionnaire, rng: np.random.Generator) -> np.ndarray:
 
 
 def _halo(asked: Questionnaire, rng: np.random.Generator) -> np.ndarray:
-    general = HALO_STRENGTH * (asked.design @ VALENCE) / len(TRAITS)
-    return asked.agreement(3 + asked.levels + general[:, None, None] * VALENCE[asked.item_traits])
+    general = (asked.design @ VALENCE)[:, None, None] / len(TRAITS)
+    return asked.agreement(3 + asked.levels + general * HALO_EFFECT[asked.item_traits])
 
 
 def _noisy(asked: Questionnaire, rng: np.random.Generator) -> np.ndarray:
