@@ -100,6 +100,28 @@ def test_a_wrong_recipe_is_named(finetune: dict[str, Any], message: str) -> None
     assert message in str(caught.value)
 
 
+WRITE = "Tell  how the VISIT went."
+
+
+@pytest.mark.parametrize(
+    ("values", "where"),
+    [
+        ({"pairs": {"request": WRITE}}, "pairs.request"),
+        ({"finetune": {"pairs": {"request": WRITE}}}, "finetune.pairs.request"),
+        (
+            {"finetune": {"recipes": {"a": {"sweep": {"request": ["Write.", WRITE]}}}}},
+            "finetune.recipes.a.sweep.request",
+        ),
+    ],
+)
+def test_a_situation_that_is_trained_on_is_refused(project, monkeypatch, values, where) -> None:
+    monkeypatch.chdir(project)
+    writing = {"writing": {"situations": {"visit": "Tell how the visit went."}}}
+    message = rf"mine.yaml: writing.situations.visit = .*: {where} trains on the same request"
+    with pytest.raises(ValueError, match=message):
+        load_study(values | writing, source="mine.yaml")
+
+
 def test_two_runs_of_one_label_are_refused(study_of) -> None:
     with pytest.raises(ValueError, match="two recipes make a run smollm2-sft-rank8-s1"):
         study_of(methods=["sft"], sweep={"rank": [8]}, recipes={"rank8": {"methods": ["sft"]}})

@@ -34,7 +34,7 @@ from mimic.recipes import (
 )
 from mimic.report.settings import ReportSettings
 from mimic.settings import Settings, parse_settings
-from mimic.study_checks import MODELS_FILE, check_names, check_served
+from mimic.study_checks import MODELS_FILE, check_names, check_served, check_situations
 from mimic.writing.settings import WritingSettings
 
 DEFAULT_SETTINGS = Path("config/config.yaml")
@@ -307,6 +307,7 @@ def load_study(values: dict[str, Any] | None, *, source: str) -> Study:
     settings = parse_settings(StudySettings, values, source=source)
     known = load_models(MODELS_FILE)
     check_names(settings, models=known, source=source)
+    check_situations(settings, source=source)
     models = {name: known[name] for name in settings.models}
     served = [name for name, model in models.items() if model.is_served]
     if served:

@@ -64,6 +64,33 @@ def _check_name(name: str, known: Iterable[str], *, key: str, place: Path, sourc
     raise ValueError(f"{source}: {key}: no {name!r} in {place}{hint} there are {', '.join(known)}")
 
 
+def check_situations(settings: StudySettings, *, source: str) -> None:
+    """Refuse a situation of writing that training prompts ask for: texts are to be held out.
+
+    Raises
+    ------
+    ValueError
+        Naming the situation and the key of the training data.
+    """
+    situations = {_plain(text): name for name, text in settings.writing.situations.items()}
+    for name, recipe in settings.finetune.named():
+        key = recipe_key(name)
+        pairs_key = "pairs" if recipe.pairs is None else f"{key}.pairs"
+        asked = [(f"{pairs_key}.request", (recipe.pairs or settings.pairs).request)]
+        asked += [(f"{key}.sweep.request", request) for request in recipe.sweep.request]
+        for where, request in asked:
+            if _plain(request) in situations:
+                raise ValueError(
+                    f"{source}: writing.situations.{situations[_plain(request)]} = {request!r}: "
+                    f"{where} trains on the same request, and situations are those that no run is "
+                    "trained on; write another one in either place"
+                )
+
+
+def _plain(request: str) -> str:
+    return " ".join(request.casefold().split())
+
+
 def check_served(settings: StudySettings, served: list[str], *, source: str) -> None:
     """Refuse what a model of an API can't do.
 
