@@ -12,6 +12,8 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
 from mimic.compute import DATE, ComputeSettings, load_model, load_tokenizer, template_kind
+from mimic.finetune.common import load_frozen
+from mimic.finetune.settings import DpoSettings
 from mimic.respondents.base import Prompt
 from mimic.respondents.generation import GenerationRespondent, stop_tokens
 from mimic.respondents.likelihood import OnePrompt, SharedPrefix, all_answers
@@ -85,6 +87,22 @@ def test_in_four_bits_the_adapter_stays_beside_the_weights(tiny_model, tiny_adap
         found, wanted, exact = (model(ids).logits for model in (tuned, expected, plain))
     torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
     assert (exact - wanted).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_four_bits_are_nf4_double_quantised_in_training_and_use(tiny_model, precision):
+    asked = ComputeSettings(quantisation="nf4", precision="float32")
+    trained = DpoSettings(quantisation="nf4", precision=precision)
+    for model, dtype in (
+        (load_model(tiny_model.parent, compute=asked), torch.float32),
+        (load_frozen(tiny_model.parent, trained), getattr(torch, precision)),
+    ):
+        layers = [layer for layer in model.modules() if isinstance(layer, Linear4bit)]
+        assert len(layers) == 2 * 7
+        for layer in layers:
+            assert layer.weight.quant_state.quant_type == "nf4"
+            assert layer.weight.quant_state.nested
+            assert layer.compute_dtype == dtype
 
 
 def test_in_four_bits_the_format_is_no_matter_of_the_cpu(tiny_model, monkeypatch):

@@ -11,6 +11,8 @@ from mimic.forms.authored import load_rewordings
 from mimic.pairs.build import conversations, preferences
 from mimic.pairs.null import permuted_labels
 from mimic.pairs.questions import (
+    SCALE,
+    Question,
     choose_questions,
     half_of_each_trait,
     rated,
@@ -47,6 +49,18 @@ def test_rejected_essays_differ_in_profile_and_don_t_repeat(essays):
     assert pairs != preferences(
         essays, prompts=[""] * 12, rejected="random", rejected_per_chosen=3, seed=2
     )
+
+
+def test_a_pair_asks_for_the_essay_and_against_the_other(essays):
+    prompts = [f"Prompt {n}." for n in range(len(essays))]
+    texts = dict(zip(essays["id"], essays["text"], strict=True))
+    asked = dict(zip(essays["id"], prompts, strict=True))
+    for pair in preferences(
+        essays, prompts=prompts, rejected="random", rejected_per_chosen=3, seed=1
+    ):
+        assert pair["prompt"] == [{"role": "user", "content": asked[pair["essay"]]}]
+        for side, name in (("chosen", "essay"), ("rejected", "rejected_essay")):
+            assert pair[side] == [{"role": "assistant", "content": texts[pair[name]]}]
 
 
 def test_training_order_mixes_the_essays(essays):
@@ -133,6 +147,23 @@ def test_ideal_answers_are_extreme_and_random_ones_on_the_same_side():
                 seen[high == (question.item.keyed == "plus")].add(int(line[-1]))
                 assert line.startswith(question.item.statement())
         assert seen == {True: agreeing, False: disagreeing}
+
+
+def test_answers_in_prompts_are_on_a_scale_whose_five_is_like_me_in_words_drawn_by_the_seed():
+    assert SCALE.index("1 (very inaccurate)") < SCALE.index("5 (very accurate)")
+    mini = load_instrument(INSTRUMENTS / "mini_ipip.yaml")
+    questions = [
+        Question(item, ("go out", "stay in")) for item in mini.items if item.trait == "openness"
+    ]
+    said = [
+        rated(questions, Profile.parse("O+C-E+A-N+"), "ideal", np.random.default_rng(seed))
+        for seed in (*range(20), 0)
+    ]
+    assert said[0] == said[-1]
+    assert {line[:-2] for each in said for line in each.split("\n")[1:]} == {
+        "I go out.",
+        "I stay in.",
+    }
 
 
 def test_the_published_half_is_seeded_and_even_over_traits():

@@ -114,6 +114,18 @@ def test_nf4_leaves_embeddings_and_norms_wide():
     )
 
 
+def test_an_adapter_has_its_weights_a_gradient_and_two_moments_in_float32():
+    adapter = Adapter(rank=16, target_modules="all-linear", dropout=0.05)
+    # By hand: rank × (width in + width out), of q and o, k and v, gate and up, down, 32 times.
+    hidden, keys, wide = 4096, 1024, 14336
+    numbers = 32 * 16 * (2 * 2 * hidden + 2 * (hidden + keys) + 3 * (hidden + wide))
+    assert numbers == 41_943_040
+    found = gigabytes(LLAMA_3_8B, adapter=adapter)
+    assert (found.adapter, found.gradients, found.optimizer) == tuple(
+        pytest.approx(times * 4 * numbers) for times in (1, 1, 2)
+    )
+
+
 def test_sharding_divides_weights_and_states_and_gathers_blocks():
     whole = gigabytes()
     parts = gigabytes(sharding="fsdp2_lora", devices=4)

@@ -102,6 +102,10 @@ def test_each_adapter_of_a_profile_looks_at_its_own_pairs_and_loads_the_model(wo
     assert each.examples == 16 * 20 * 3
     assert one.looked_at == 4 * 40 + 6 * 40
     assert each.looked_at == 16 * (4 * 40 + 6 * 5 * 3)
+    assert each.steps == 16 * 60
+    # The last step of each adapter's epoch is filled up with examples of its own.
+    several = {"method": "sft", "sft": {"epochs": 1.5, "batch_size": 1, "accumulation": 8}}
+    assert training(work, many, conditioning=["adapter"], **several).steps == 16 * 5
     shape = architecture_of(load_models(Path("config/models.yaml"))["smollm2"])
     node = node_of("cpu", threads=1)
     starts = [training_seconds(shape, task, node).start for task in (one, each)]

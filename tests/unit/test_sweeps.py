@@ -43,6 +43,15 @@ def test_the_least_loss_and_the_most_pairs_in_order_win(found) -> None:
     assert dpo["winner"] == {"learning_rate": 1e-4, "beta": 0.1}
 
 
+def test_preferences_are_compared_by_the_pairs_in_order_whatever_the_method() -> None:
+    shares = {0.1: 0.5, 0.3: 0.75, 1.0: 0.625}
+    for method in ("dpo", "orpo"):
+        swept = [run(method, beta=beta) for beta in shares]
+        learning = [learned(share, check="validation accuracy") for share in shares.values()]
+        (grid,) = grids(swept, learning)
+        assert (grid["figure"], grid["winner"]) == ("validation accuracy", {"beta": 0.3})
+
+
 def test_seeds_are_averaged_and_have_no_common_error(found) -> None:
     sft, dpo = found
     assert [(cell["figure"], cell["seeds"]) for cell in dpo["cells"]] == [(0.625, 2), (0.5, 2)]

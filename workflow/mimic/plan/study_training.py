@@ -92,7 +92,9 @@ def task_of(
     per_step = settings.batch_size * settings.accumulation
     if packing:
         examples = math.ceil(examples * mean / settings.max_length)
-    steps = settings.steps or math.ceil((settings.epochs or 1) * math.ceil(examples / per_step))
+    # Each adapter's epochs end with whole steps of their own.
+    epoch = math.ceil(examples / adapters / per_step)
+    steps = settings.steps or adapters * math.ceil((settings.epochs or 1) * epoch)
     targets = settings.lora.target_modules
     longest = settings.max_length
     if not packing and not lengths.assumed:
