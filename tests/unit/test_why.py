@@ -247,6 +247,21 @@ def test_the_command(
     assert "Nothing would run" in capsys.readouterr().out
 
 
+def test_words_of_a_command_are_those_that_were_quoted() -> None:
+    words = [
+        "--name",
+        "a b",
+        "",
+        "it's",
+        '{"a": "x\'y", "b": "\\\\"}',
+        "'\"'",
+        "é\tü",
+        "a=b;$c `d`",
+        "'",
+    ]
+    assert why_command.words_of(shlex.join(words)) == words == shlex.split(shlex.join(words))
+
+
 def test_snakemakes_own_words(
     store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
