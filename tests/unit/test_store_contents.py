@@ -174,6 +174,19 @@ def test_what_was_linked_since_it_was_listed_stays(store: Store, made: dict[str,
     assert store.has(made["finetune"])
 
 
+def test_the_last_use_is_that_of_whichever_study_used_it_last(
+    store: Store, made: dict[str, str]
+) -> None:
+    identity, now = made["metrics"], time.time()
+    for name in ("a", "b", "c"):
+        store.register(Path(name), identity)
+    uses = sorted(studies(store).glob(f"*/{identity}"))
+    assert len(uses) == 4
+    for number, place in enumerate(uses):
+        os.utime(place, (now - number * DAY,) * 2 if number != 1 else (now + DAY,) * 2)
+    assert by_name(store)[identity].last_used == pytest.approx(now + DAY)
+
+
 def add_answers(store: Store, name: str, *, age_s: float) -> Path:
     folder = store.answers / name
     folder.mkdir(parents=True)
