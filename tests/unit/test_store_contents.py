@@ -174,6 +174,21 @@ def test_what_was_linked_since_it_was_listed_stays(store: Store, made: dict[str,
     assert store.has(made["finetune"])
 
 
+def test_what_was_worked_on_since_it_was_listed_stays(store: Store) -> None:
+    folder = store.work("f" * 40)
+    (folder / "unfinished").mkdir(parents=True)
+    os.utime(folder, (1, 1))
+    (going,) = unneeded(contents(store), days=30)
+    # An attempt that went on from there was killed, as at the end of its walltime.
+    with store.lock(folder.name), store.fresh_out(folder.name):
+        pass
+    assert remove(store, going) is False
+    assert (folder / "unfinished").is_dir()
+    os.utime(folder, (1, 1))
+    assert remove(store, going)
+    assert not folder.exists()
+
+
 def test_the_last_use_is_that_of_whichever_study_used_it_last(
     store: Store, made: dict[str, str]
 ) -> None:
