@@ -49,6 +49,17 @@ def test_the_command(
     assert METRICS in json.loads(capsys.readouterr().out)["misfit"]
 
 
+def test_what_came_as_a_hit_says_so_in_the_tree(
+    store: Store, made: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["audit", METRICS]) == 0
+    assert "came as a hit," not in capsys.readouterr().out.replace("\n", ",")
+    run(store, calls()["finetune"], {})
+    assert cli.main(["audit", METRICS]) == 0
+    *tree, _ = capsys.readouterr().out.splitlines()
+    assert [ADAPTER in line for line in tree if line.endswith("came as a hit")] == [True]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
