@@ -1,5 +1,6 @@
 """The runner and entries that it doesn't link: refused, named, and made again."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,3 +60,24 @@ def test_an_entry_under_the_name_of_another_one_is_refused(
     assert f"the store's entry {identity_in(second)} is refused" in again.stderr
     assert f"its contents give the identity {entry.name}" in again.stderr
     assert "done in" in again.stderr
+
+
+@pytest.mark.parametrize("lost", ["entry", "record", "note"])
+def test_what_an_input_was_made_from_is_asked_before_the_step_works(
+    runner: Runner, made: tuple[list[str], Path], lost: str
+) -> None:
+    _, entry = made
+    (note,) = Path("results/.identities").iterdir()
+    if lost == "note":
+        note.write_text("half")
+    else:
+        shutil.rmtree(entry) if lost == "entry" else (entry / "record.json").unlink()
+    command = runner("made_up", inputs={"a": ["results/x"]}, outputs=["results/b/x"])
+    stopped = run(command)
+    assert stopped.returncode == 1
+    assert "results/x: what it was made from isn't known" in stopped.stderr
+    assert (str(note) if lost == "note" else "the record is missing") in stopped.stderr
+    assert "remove it and start snakemake again" in stopped.stderr
+    # The step would have been an attempt.
+    assert not list(Path("store/work").rglob("attempts.json"))
+    assert not Path("results/b").exists()

@@ -1,5 +1,6 @@
 """The command `mimic audit`: of one result, and of a whole study."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -46,6 +47,17 @@ def test_the_command(
     assert f"does not fit: {METRICS}" in capsys.readouterr().out
     assert cli.main(["audit", METRICS, "--json"]) == 1
     assert METRICS in json.loads(capsys.readouterr().out)["misfit"]
+
+
+def test_what_came_as_a_hit_says_so_in_the_tree(
+    store: Store, made: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["audit", METRICS]) == 0
+    assert "came as a hit," not in capsys.readouterr().out.replace("\n", ",")
+    run(store, calls()["finetune"], {})
+    assert cli.main(["audit", METRICS]) == 0
+    *tree, _ = capsys.readouterr().out.splitlines()
+    assert [ADAPTER in line for line in tree if line.endswith("came as a hit")] == [True]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +156,9 @@ def default_root(project: Path, made: dict[str, str], monkeypatch: pytest.Monkey
 
 
 @pytest.mark.usefixtures("default_root")
-def test_the_root_digest(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_root_digest(
+    store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert cli.main(["audit", "--all"]) == 0
     said = capsys.readouterr().out
     written = Path("results/audit.txt").read_text().splitlines()
@@ -156,11 +170,17 @@ def test_the_root_digest(store: Store, capsys: pytest.CaptureFixture[str]) -> No
         "metrics/sft.json",
         "report/manifest.json",
     ]
-    # The same study gives the same digest, hits or not.
-    build(store)
-    assert cli.main(["audit", "--all"]) == 0
-    assert Path("results/audit.txt").read_text().splitlines() == written
-    assert "It differs" not in capsys.readouterr().out
+    # As sha256sum gives it of the lines below.
+    assert hashlib.sha256("\n".join(written[1:]).encode()).hexdigest() == digest
+    # The same study gives the same digest: hits, and made anew at another time on another host.
+    for again in ("hits", "made anew"):
+        if again == "made anew":
+            shutil.rmtree(store.root)
+            monkeypatch.setattr("platform.node", lambda: "elsewhere")
+        build(store)
+        assert cli.main(["audit", "--all"]) == 0
+        assert Path("results/audit.txt").read_text().splitlines() == written
+        assert "It differs" not in capsys.readouterr().out
     assert cli.main(["audit", "--all", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["root_digest"] == digest
 
@@ -172,6 +192,22 @@ def test_results_of_former_settings_are_left_out(store: Store) -> None:
     replace("results/judge/old.csv", "2")
     assert cli.main(["audit", "--all"]) == 0
     assert cli.main(["audit", "results/judge/old.csv"]) == 1
+
+
+def test_what_is_not_behind_the_report_is_audited_too(
+    store: Store,
+    default_root: None,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    beside = "results/judge/beside.csv"
+    run(store, call_of("judge", [beside], inputs={"essays": [ESSAYS]}), {"beside.csv": "1"})
+    monkeypatch.setattr(cli, "named_outputs", lambda _configfile: {Path(REPORT), Path(beside)})
+    assert cli.main(["audit", "--all"]) == 0
+    assert "1 outputs among them are not behind the report" in capsys.readouterr().out
+    replace(beside, "2")
+    assert cli.main(["audit", "--all"]) == 1
+    assert f"does not fit: {beside}" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("default_root")

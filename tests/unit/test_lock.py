@@ -132,6 +132,18 @@ def test_which_locks_are_abandoned(path: Path, owner: Any, age_s: float, abandon
     assert not is_abandoned(path.with_name("none.lock"))
 
 
+def test_of_another_person_s_process_nothing_is_concluded(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(path, me(pid=dead_pid()))
+    assert is_abandoned(path)
+    monkeypatch.setattr(lock_module.os, "getuid", lambda: path.stat().st_uid + 1)
+    # Where one may not see it, it would look as if it were gone.
+    assert not is_abandoned(path)
+    write(path, me(pid=dead_pid()), 9999)
+    assert is_abandoned(path)
+
+
 def test_the_lock_of_a_dead_process_is_taken_over(path: Path) -> None:
     write(path, me(pid=dead_pid()))
     with hold(path):

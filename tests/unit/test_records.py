@@ -9,6 +9,7 @@ import pytest
 
 from mimic.files import write_json
 from mimic.provenance import records
+from mimic.provenance.measured import read_measured
 from mimic.provenance.records import (
     circumstances_part,
     identity_part,
@@ -86,6 +87,30 @@ def test_what_comes_from_outside_is_an_origin() -> None:
     assert part["origins"] == {"corpora": [expected]}
     two = joined_origins([{"identity": part}, {"identity": identity()}, {"identity": part}])
     assert two == {"corpora": [expected], "models": [ORIGIN]}
+
+
+def test_an_origin_stands_beside_those_of_its_inputs() -> None:
+    source = {"kind": "hub", "id": "owner/other", "revision": "1" * 40}
+    spec = SPEC | {"step": "models.fetch", "settings": {"model": {"source": source}}}
+    assert identity(spec=spec)["origins"] == {
+        "models": [ORIGIN, {"source": source, "sha256": "6" * 64}]
+    }
+
+
+def test_seeds_are_named_by_all_their_keys() -> None:
+    settings = {"a": {"b": {"seed": 1}, "seed": 2}, "c": {"b": {"seed": 3}}, "seed": "none"}
+    assert records.seeds_in(settings) == {"a.b.seed": 1, "a.seed": 2, "c.b.seed": 3}
+
+
+def test_what_processes_measured_stands_in_their_order(tmp_path: Path) -> None:
+    assert read_measured(tmp_path) == {}
+    for rank in range(11):
+        values = {"peak_gpu_memory_mb": [rank], "answers": ["common", f"of-{rank % 2}"]}
+        write_json(tmp_path / f"{rank}.json", values)
+    assert read_measured(tmp_path) == {
+        "peak_gpu_memory_mb": list(range(11)),
+        "answers": ["common", "of-0", "of-1"],
+    }
 
 
 def test_circumstances_say_when_where_and_how() -> None:

@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from mimic.files import sha256_file
-from mimic.provenance.specs import job_files, source_digest, spec, use_this_python
+from mimic.provenance import specs
+from mimic.provenance.environment import group_digest
+from mimic.provenance.specs import (
+    code_digest,
+    job_files,
+    source_digest,
+    spec,
+    use_this_python,
+)
 
 
 @pytest.fixture
@@ -31,8 +39,20 @@ def test_what_it_holds(source: Path) -> None:
     assert set(found) == {"step", "code", "environment", "settings", "sources"}
     assert found["step"] == "forms.build"
     assert {"mimic.forms.build", "mimic.forms.settings", "mimic.step"} <= set(found["code"])
-    assert list(found["environment"]) == ["data"]
+    assert found["environment"] == {"data": group_digest("data")}
     assert found["sources"] == {"authored": [sha256_file(source)]}
+
+
+def test_what_outlives_a_job_counts_its_code_and_its_group(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = code_digest("forms.draw", group="data")
+    assert before == code_digest("forms.draw", group="data")
+    assert before != code_digest("forms.build", group="data")
+    assert before != code_digest("forms.draw", group="train")
+    code = specs.step_code("forms.draw")
+    monkeypatch.setattr(specs, "step_code", lambda _: code | {"mimic.files": "0" * 16})
+    assert before != code_digest("forms.draw", group="data")
 
 
 def test_equal_specs_are_equal_strings(source: Path) -> None:

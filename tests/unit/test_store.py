@@ -12,6 +12,7 @@ from made_up_entry import NAME, SPEC, seal
 from mimic.files import read_json, sha256_file
 from mimic.provenance import store as store_module
 from mimic.provenance.lock import Lock, LostLock
+from mimic.provenance.records import part_digest
 from mimic.provenance.refusal import misfits
 from mimic.provenance.store import Store, identity_of
 
@@ -183,6 +184,20 @@ def test_a_file_and_its_manifest_changed_together_do_not_fit_the_record(store: S
     edit(entry / "a.csv", "2\n")
     changed = {"a.csv": {"sha256": sha256_file(entry / "a.csv"), "bytes": 2}}
     edit(entry / "manifest.json", json.dumps(changed))
+    assert misfits(store, NAME) == ["manifest.json and record.json don't fit each other"]
+
+
+@pytest.mark.parametrize("what", ["manifest", "record"])
+def test_a_manifest_and_a_record_that_do_not_fit_each_other(store: Store, what: str) -> None:
+    entry = seal(store, {"a.csv": "1\n"})
+    if what == "manifest":
+        # The same contents in other bytes.
+        edit(entry / "manifest.json", json.dumps(read_json(entry / "manifest.json")))
+    else:
+        changed = read_json(entry / "record.json")
+        changed["identity"]["outputs"]["b.csv"] = "0" * 64
+        changed["sha256"]["identity"] = part_digest(changed["identity"])
+        edit(entry / "record.json", json.dumps(changed))
     assert misfits(store, NAME) == ["manifest.json and record.json don't fit each other"]
 
 

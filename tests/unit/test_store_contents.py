@@ -174,6 +174,34 @@ def test_what_was_linked_since_it_was_listed_stays(store: Store, made: dict[str,
     assert store.has(made["finetune"])
 
 
+def test_what_was_worked_on_since_it_was_listed_stays(store: Store) -> None:
+    folder = store.work("f" * 40)
+    (folder / "unfinished").mkdir(parents=True)
+    os.utime(folder, (1, 1))
+    (going,) = unneeded(contents(store), days=30)
+    # An attempt that went on from there was killed, as at the end of its walltime.
+    with store.lock(folder.name), store.fresh_out(folder.name):
+        pass
+    assert remove(store, going) is False
+    assert (folder / "unfinished").is_dir()
+    os.utime(folder, (1, 1))
+    assert remove(store, going)
+    assert not folder.exists()
+
+
+def test_the_last_use_is_that_of_whichever_study_used_it_last(
+    store: Store, made: dict[str, str]
+) -> None:
+    identity, now = made["metrics"], time.time()
+    for name in ("a", "b", "c"):
+        store.register(Path(name), identity)
+    uses = sorted(studies(store).glob(f"*/{identity}"))
+    assert len(uses) == 4
+    for number, place in enumerate(uses):
+        os.utime(place, (now - number * DAY,) * 2 if number != 1 else (now + DAY,) * 2)
+    assert by_name(store)[identity].last_used == pytest.approx(now + DAY)
+
+
 def add_answers(store: Store, name: str, *, age_s: float) -> Path:
     folder = store.answers / name
     folder.mkdir(parents=True)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from made_up_entry import NAME, seal
 
+from mimic.provenance import placing
 from mimic.provenance.store import Store
 
 
@@ -43,6 +44,17 @@ def test_what_cannot_be_linked_is_copied(
     assert target.read_text() == "1\n"
     assert not target.samefile(entry / "a.csv")
     assert [path.name for path in target.parent.iterdir()] == ["a.csv"]
+
+
+def test_other_people_s_files_are_copied(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = seal(store, {"a.csv": "1\n"})
+    monkeypatch.setattr(placing.os, "getuid", lambda: entry.stat().st_uid + 1)
+    target = tmp_path / "results" / "a.csv"
+    store.link(NAME, [target])
+    assert target.read_text() == "1\n"
+    assert not target.samefile(entry / "a.csv")
 
 
 def former_target(store: Store, tmp_path: Path) -> Path:

@@ -111,6 +111,37 @@ def test_code_sources_environment_and_inputs_are_named(
     }
 
 
+def test_another_step_other_inputs_and_settings_without_keys_are_named(store: Store) -> None:
+    output = "results/judge/x.csv"
+    then = call_of(
+        "judge",
+        [output],
+        inputs={"corpus": ["corpus.csv"], "essays": [ESSAYS], "adapter": [ADAPTER]},
+        sources=("corpus",),
+        settings={"told": {"by": "words"}},
+    )
+    run(store, then, {"x.csv": "1\n"})
+    now = call_of(
+        "judge",
+        [output],
+        inputs={"essays": [ESSAYS, METRICS], "metrics": [METRICS]},
+        step="judge.other",
+        settings={"told": {}},
+    )
+    job = explained(store, now)["judge"]
+    assert job.fate is Fate.RUNS
+    assert set(job.reasons) == {
+        Reason("code", "step", "judge.step → judge.other"),
+        Reason("settings", "told", "is new, {}"),
+        Reason("settings", "told.by", "was 'words', is gone"),
+        Reason("source", "corpus", "other bytes"),
+        Reason("input", "essays", "1 files → 2"),
+        Reason("input", "metrics", "0 files → 1"),
+        Reason("input", "adapter", "no input any more"),
+        Reason("input", "corpus", "no input any more"),
+    }
+
+
 def test_a_missing_output_that_the_store_has(store: Store) -> None:
     Path(METRICS).unlink()
     job = explained(store, calls()["metrics"])["metrics"]
@@ -235,6 +266,9 @@ def test_the_command(
     assert cli.main(["why", METRICS, "--configfile", "mine.yaml"]) == 0
     assert asked[0][:4] == [sys.executable, "-m", "snakemake", METRICS]
     assert asked[0][-2:] == ["--configfile", "mine.yaml"]
+    # After a kill, and while a snakemake works, it answers all the same; it starts nothing.
+    wanted = {"--dry-run", "--printshellcmds", "--nolock", "--rerun-incomplete"}
+    assert wanted <= set(asked[0])
     assert capsys.readouterr().out.splitlines() == [
         f"finetune {ADAPTER}: runs",
         "  settings    sft.rate: 0.1 → 0.2",
@@ -245,6 +279,21 @@ def test_the_command(
     ]
     assert cli.main(["why"]) == 0
     assert "Nothing would run" in capsys.readouterr().out
+
+
+def test_words_of_a_command_are_those_that_were_quoted() -> None:
+    words = [
+        "--name",
+        "a b",
+        "",
+        "it's",
+        '{"a": "x\'y", "b": "\\\\"}',
+        "'\"'",
+        "é\tü",
+        "a=b;$c `d`",
+        "'",
+    ]
+    assert why_command.words_of(shlex.join(words)) == words == shlex.split(shlex.join(words))
 
 
 def test_snakemakes_own_words(

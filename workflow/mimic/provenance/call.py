@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -84,17 +84,7 @@ def show(text: str) -> None:
 
 def parse_call(argv: Sequence[str] | None = None) -> Call:
     """What a command line asks for; that of this process if None."""
-    parser = argparse.ArgumentParser(prog="mimic-runner")
-    parser.add_argument("--name", required=True, help="what the job is called in messages")
-    parser.add_argument("--spec", required=True, help="canonical JSON, from specs.spec")
-    parser.add_argument("--files", required=True, help="canonical JSON, from specs.job_files")
-    parser.add_argument("--log", required=True, type=Path)
-    parser.add_argument(
-        "--store-only",
-        action="store_true",
-        help="leave the outputs in the store, where another job finds them",
-    )
-    arguments = parser.parse_args(argv)
+    arguments = _parser().parse_args(argv)
     files = json.loads(arguments.files)
     return Call(
         rule=files["rule"],
@@ -109,3 +99,19 @@ def parse_call(argv: Sequence[str] | None = None) -> Call:
         store_only=arguments.store_only,
         devices=files.get("devices", 1),
     )
+
+
+# Of all jobs of a study at once, as `mimic why` reads them, making it takes most of the time.
+@cache
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mimic-runner")
+    parser.add_argument("--name", required=True, help="what the job is called in messages")
+    parser.add_argument("--spec", required=True, help="canonical JSON, from specs.spec")
+    parser.add_argument("--files", required=True, help="canonical JSON, from specs.job_files")
+    parser.add_argument("--log", required=True, type=Path)
+    parser.add_argument(
+        "--store-only",
+        action="store_true",
+        help="leave the outputs in the store, where another job finds them",
+    )
+    return parser

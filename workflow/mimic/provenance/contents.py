@@ -142,17 +142,20 @@ def remove(store: Store, content: Content) -> bool:
         _drop(store, content.path)
         return True
     with store.lock_if_free(content.path.name) as lock:
-        if lock is None or (content.kind == "entry" and _is_used_since(store, content)):
+        if lock is None or _is_used_since(store, content):
             return False
         _drop(store, content.path)
     return True
 
 
 def _is_used_since(store: Store, content: Content) -> bool:
-    """Whether an entry, whose lock is held, was linked since it was listed.
+    """Whether what has an identity, whose lock is held, was used since it was listed.
 
-    Jobs link entries and note their use while they hold the lock.
+    Jobs link entries and note their use while they hold the lock. Each attempt at what is
+    unfinished makes files in its folder.
     """
+    if content.kind == "unfinished":
+        return content.path.is_dir() and content.path.stat().st_mtime > content.last_used
     used = last_use(store.root / "studies", content.path.name)
     return used > content.last_used or _is_linked(content.path)
 

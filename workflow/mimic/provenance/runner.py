@@ -164,6 +164,8 @@ def _write_log(call: Call, text: str) -> None:
 
 def _work(call: Call, store: Store, identity: str, lock: Lock, works_for: Starters) -> int:
     check_unchanged(call)
+    # Before the step works, perhaps for days: it may be that nobody can say.
+    origins = _origins(call, store)
     with store.fresh_out(identity) as out:
         work = store.work(identity)
         attempts = _count_attempt(work / "attempts.json")
@@ -222,7 +224,7 @@ def _work(call: Call, store: Store, identity: str, lock: Lock, works_for: Starte
         )
 
         def record(outputs: dict[str, str]) -> dict[str, Any]:
-            identity = _identity_part(call, store, outputs)
+            identity = _identity_part(call, outputs, origins)
             return make_record(identity=identity, circumstances=circumstances)
 
         lock.check()
@@ -256,7 +258,24 @@ def _count_attempt(path: Path) -> int:
     return former + 1
 
 
-def _identity_part(call: Call, store: Store, outputs: dict[str, str]) -> dict[str, Any]:
+def _origins(call: Call, store: Store) -> dict[str, list[dict[str, Any]]]:
+    """The models and corpora that a job's inputs go back to, by the records of these."""
+    makers = []
+    for path in (path for paths in call.inputs.values() for path in paths):
+        if path.is_relative_to(call.root):
+            try:
+                makers.append(maker_of(store, read_note(call.root, path)))
+            except ValueError as error:
+                raise ValueError(
+                    f"{path}: what it was made from isn't known ({error}); remove it and start "
+                    "snakemake again, which links it anew or makes it again"
+                ) from None
+    return joined_origins(maker for maker in makers if maker is not None)
+
+
+def _identity_part(
+    call: Call, outputs: dict[str, str], origins: dict[str, list[dict[str, Any]]]
+) -> dict[str, Any]:
     (group,) = call.spec["environment"]
     submission = submitted()
     if submission is None:
@@ -265,12 +284,6 @@ def _identity_part(call: Call, store: Store, outputs: dict[str, str]) -> dict[st
         files, versions = fingerprint.step_files(call.spec["step"]), group_versions(group)
     else:
         files, versions = submission["files"], submission["environment"][group]["versions"]
-    makers = [
-        maker_of(store, read_note(call.root, path))
-        for paths in call.inputs.values()
-        for path in paths
-        if path.is_relative_to(call.root)
-    ]
     return identity_part(
         rule=call.rule,
         run=call.run,
@@ -279,7 +292,7 @@ def _identity_part(call: Call, store: Store, outputs: dict[str, str]) -> dict[st
         versions=versions,
         inputs=call.started_from,
         outputs=outputs,
-        origins=joined_origins(maker for maker in makers if maker is not None),
+        origins=origins,
     )
 
 
