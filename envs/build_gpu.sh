@@ -53,8 +53,11 @@ fi
 pip() { "$folder/bin/python" -m pip --no-cache-dir --disable-pip-version-check "$@"; }
 if [ -n "${TORCH_INDEX:-}" ]; then
   pip install --index-url "$TORCH_INDEX" "$(grep '^torch==' envs/cpu.txt)"
+  # gpu.txt besides pins the CUDA of PyPI's torch, with which pip could bring that one back.
+  pip install -r envs/cpu.txt
+else
+  pip install -r envs/gpu.txt
 fi
-pip install -r envs/gpu.txt
 pip install --no-deps -r envs/embedded.txt
 pip install --no-deps --no-build-isolation --editable .
 if [ "${FLASH_ATTN:-0}" = 1 ]; then

@@ -70,7 +70,8 @@ def of_the_plan(clone: Path) -> dict[str, tuple[int, int]]:
             planned[f"rule_finetune_wildcards_{label}"] = trained(label)
         planned[f"rule_writing_wildcards_{label}"] = used(label, "writing", "")
         for context in study.contexts_of(label):
-            comment = f"rule_questionnaire_wildcards_{context}_{label}"
+            # The wildcard before the context is empty but for answers in training wordings.
+            comment = f"rule_questionnaire_wildcards__{context}_{label}"
             planned[comment] = used(label, "questionnaire", context)
     return {comment: (one.mem_mb, one.runtime) for comment, one in planned.items()}
 

@@ -190,9 +190,15 @@ def test_without_lfs_the_quota_is_unchecked(put, tmp_path, monkeypatch):
 def test_the_lock_is_compared_with_what_is_installed(clone, monkeypatch):
     real = environments.metadata.version
     pins = read_pins(Path("envs/gpu.txt"))
-    installed = pins | read_pins(Path("envs/embedded.txt")) | {"torch": f"{pins['torch']}+cu130"}
+    installed = pins | read_pins(Path("envs/embedded.txt"))
     monkeypatch.setattr(environments.metadata, "version", installed.__getitem__)
     assert environments._lock().state == OK
+    # Another build of torch brings another CUDA.
+    other = installed | {"torch": f"{pins['torch']}+cu126", "nvidia-cublas": "12.6"}
+    monkeypatch.setattr(environments.metadata, "version", other.__getitem__)
+    assert environments._lock().state == OK
+    monkeypatch.setattr(environments.metadata, "version", (other | {"torch": "2.0"}).__getitem__)
+    assert "nvidia-cublas 12.6, not " in environments._lock().found
 
     def lacking(name):
         return "1.0" if name == "peft" else real("no-such") if name == "trl" else installed[name]

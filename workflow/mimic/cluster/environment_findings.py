@@ -21,7 +21,8 @@ from mimic.cluster.finding import MISSING, OK, UNCHECKED, Finding
 from mimic.provenance.environment import PYPROJECT
 from mimic.provenance.fingerprint import PACKAGE_ROOT
 
-LOCKS = (Path("envs/gpu.txt"), Path("envs/embedded.txt"))
+CPU_LOCK, GPU_LOCK = Path("envs/cpu.txt"), Path("envs/gpu.txt")
+EMBEDDED_LOCK = Path("envs/embedded.txt")
 BUILD = "bash envs/build_gpu.sh FOLDER builds it; then `. FOLDER/bin/activate`"
 FLASH = "flash_attention_2"
 SHOWN = 5
@@ -80,9 +81,10 @@ def _python() -> Finding:
 
 def _lock() -> Finding:
     """Whether what is installed is what the lock says."""
-    what = " and ".join(map(str, LOCKS))
+    locks = (_torch_lock(), EMBEDDED_LOCK)
+    what = " and ".join(map(str, locks))
     try:
-        pins = read_pins(LOCKS[0]) | read_pins(LOCKS[1])
+        pins = {name: version for lock in locks for name, version in read_pins(lock).items()}
     except ValueError as error:
         return Finding(what=what, state=UNCHECKED, found=str(error))
     differing = []
@@ -99,6 +101,15 @@ def _lock() -> Finding:
         return Finding(what=what, state=OK, found=f"{len(pins)} packages as locked")
     more = f" and {len(differing) - SHOWN} more" if len(differing) > SHOWN else ""
     return Finding(what=what, state=MISSING, found=", ".join(differing[:SHOWN]) + more, mend=BUILD)
+
+
+def _torch_lock() -> Path:
+    """The lock that fits the installed torch: that of GPUs pins the CUDA of PyPI's build."""
+    try:
+        other_build = Version(metadata.version("torch")).local is not None
+    except metadata.PackageNotFoundError:
+        other_build = False
+    return CPU_LOCK if other_build else GPU_LOCK
 
 
 def _package() -> Finding:
