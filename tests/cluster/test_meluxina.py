@@ -87,17 +87,20 @@ def test_the_smoke_study_runs_and_each_job_asks_for_what_it_should(lab, clone):
     assert {(job["Account"], job["QOS"], job["NNodes"]) for job in jobs} == {
         (ACCOUNT, "default", "1")
     }
-    hosts = {job["Comment"]: (megabytes(job["ReqTRES"]), int(job["TimelimitRaw"])) for job in jobs}
-    assert {c: asked for c, asked in hosts.items() if kind(c) in ON_GPU} == of_the_plan(clone)
-    assert {kind(c): asked for c, asked in hosts.items() if kind(c) in ON_CPU} == ON_CPU
-    kinds = {kind(job["Comment"]): job for job in jobs}
     # Light jobs are none of Slurm's.
-    assert set(kinds) == ON_GPU | set(ON_CPU), sorted(kinds)
-    for name, job in kinds.items():
+    assert {kind(job["Comment"]) for job in jobs} == ON_GPU | set(ON_CPU)
+    hosts = [
+        (job["Comment"], (megabytes(job["ReqTRES"]), int(job["TimelimitRaw"]))) for job in jobs
+    ]
+    on_gpu = {comment: asked for comment, asked in hosts if kind(comment) in ON_GPU}
+    assert on_gpu == of_the_plan(clone)
+    for comment, asked in hosts:
+        assert comment in on_gpu or asked == ON_CPU[kind(comment)], comment
+    for job in jobs:
         asked = dict(part.split("=") for part in job["ReqTRES"].split(","))
-        on_gpu = name in ON_GPU
-        assert job["Partition"] == ("gpu" if on_gpu else "cpu"), name
-        assert asked.get("gres/gpu") == (str(GPUS) if on_gpu else None), name
+        is_on_gpu = job["Comment"] in on_gpu
+        assert job["Partition"] == ("gpu" if is_on_gpu else "cpu"), job
+        assert asked.get("gres/gpu") == (str(GPUS) if is_on_gpu else None), job
     again = snakemake(lab, clone)
     assert "Nothing to be done" in again.stdout + again.stderr
     assert len(lab.jobs("State")) == before + len(jobs)

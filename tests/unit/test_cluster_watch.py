@@ -332,7 +332,8 @@ def test_the_site_is_that_of_the_profile(clone, project):
 
 
 def test_the_command_prints_once_without_a_terminal(clone, commands, monkeypatch, capsys):
-    commands("squeue", queued("8", "PENDING", folder=clone, reason="Resources"))
+    held = queued("9", "REQUEUE_HOLD", folder=clone, reason="launch failed requeued held")
+    commands("squeue", queued("8", "PENDING", folder=clone, reason="Resources"), held)
     commands("sacct")
     monkeypatch.chdir(clone)
     monkeypatch.setattr(watch_command, "_study", lambda source: (_ for _ in ()).throw(ValueError))
@@ -341,7 +342,8 @@ def test_the_command_prints_once_without_a_terminal(clone, commands, monkeypatch
     watch_command.show_watch(None, site_file=None, once=True, as_json=True)
     values = json.loads(capsys.readouterr().out)
     assert values["began"] == "2026-11-28T11:21:21"
-    assert values["pending"][0]["job"] == "8"
+    assert [job["job"] for job in values["pending"]] == ["8", "9"]
+    assert values["running"] == []
     assert values["pending"][0]["start"] is None
     assert values["steps"] == [3, 7]
     with pytest.raises(ValueError, match="none.yaml: can't be read"):

@@ -32,6 +32,9 @@ def test_a_job_is_named_by_its_comment_or_its_log():
         ("QOSMaxWallDurationPerJobLimit", "more time than the QOS allows"),
         ("AssocGrpCPUMinutesLimit", "the hours that the account has are used up"),
         ("AssocGrpNodeLimit", "a limit of the account"),
+        ("launch failed requeued held", "held: `scontrol release` lets it go on"),
+        ("launch_failed_requeued_held", "held: `scontrol release` lets it go on"),
+        ("JobHoldMaxRequeue", "started again too often"),
         ("Moonphase", "Slurm says Moonphase"),
     ],
 )
@@ -53,6 +56,7 @@ def test_reasons_are_told_in_words(reason, words):
         ({"state": "FAILED", "signal": 9}, "killed, as if out of memory"),
         ({"state": "FAILED", "exit_status": 2}, "failed with exit status 2: its last words"),
         ({"state": "NODE_FAIL"}, "its node failed. .* isn't in its queue, so start"),
+        ({"state": "BOOT_FAIL"}, "didn't start. A retry is another job"),
         ({"state": "PREEMPTED"}, "another job took its nodes. Slurm starts such"),
         ({"state": "CANCELLED", "cancelled_by": 0}, "cancelled by root. Start snakemake again"),
         ({"state": "CANCELLED"}, "cancelled. Start snakemake again"),

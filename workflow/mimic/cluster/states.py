@@ -8,11 +8,18 @@ from mimic.cluster.site import Site
 from mimic.cluster.slurm import AccountedJob
 
 # States of jobs that Slurm starts again by itself, where it may (`slurm-requeue`).
-STARTED_AGAIN = frozenset({"NODE_FAIL", "PREEMPTED", "REQUEUED", "BOOT_FAIL"})
+STARTED_AGAIN = frozenset({"NODE_FAIL", "PREEMPTED", "REQUEUED"})
+# States of jobs that wait in the queue. Two of them end only by a person's word.
+WAITING = frozenset({"PENDING", "REQUEUE_HOLD", "SPECIAL_EXIT"})
 # States of jobs that haven't ended.
-GOING_ON = frozenset(
-    {"RUNNING", "PENDING", "COMPLETING", "CONFIGURING", "SUSPENDED", "RESIZING", "STOPPED"}
-)
+GOING_ON = WAITING | {
+    "RUNNING",
+    "COMPLETING",
+    "CONFIGURING",
+    "SUSPENDED",
+    "RESIZING",
+    "STOPPED",
+}
 
 _KILLED = 9
 _REASONS = {
@@ -22,6 +29,10 @@ _REASONS = {
     "Dependency": "waits for another job",
     "BeginTime": "isn't to start before a set time, as after a failed start",
     "JobHeldUser": "held: `scontrol release` lets it go on",
+    "launch_failed_requeued_held": "its start failed, and it is held: `scontrol release` lets it "
+    "go on, and after `scancel` snakemake submits it again",
+    "JobHoldMaxRequeue": "started again too often, and held: after `scancel` snakemake submits it "
+    "again",
     "JobHeldAdmin": "held by the machine's staff; ask them",
     "Reservation": "waits for its reservation",
     "ReqNodeNotAvail": "nodes that it may run on are down or reserved, as for maintenance",
@@ -47,7 +58,7 @@ _LIMITS = {
 def reason_in_words(reason: str) -> str:
     """Why a job pends, with Slurm's own word."""
     # ReqNodeNotAvail is followed by the nodes.
-    word = reason.split(",")[0].strip(" ()")
+    word = reason.split(",")[0].strip(" ()").replace(" ", "_")
     said = _REASONS.get(word)
     for start, whose in (("QOS", "the QOS"), ("Assoc", "the account")):
         if said is None and word.startswith(start):
@@ -85,6 +96,10 @@ def mend_of(job: AccountedJob, site: Site | None) -> str:
         return (
             f"{what.get(state, 'its node failed')}. Slurm starts such a job again by itself "
             "(slurm-requeue of the profile); this one isn't in its queue, so start snakemake again"
+        )
+    if state == "BOOT_FAIL":
+        return (
+            "its node didn't start. A retry is another job; if none is left, start snakemake again"
         )
     if state == "CANCELLED":
         by = "" if job.cancelled_by is None else f" by {_name(job.cancelled_by)}"

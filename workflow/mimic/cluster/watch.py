@@ -22,7 +22,7 @@ from mimic.cluster.snakemake_log import (
     task_of,
     task_of_log,
 )
-from mimic.cluster.states import GOING_ON, STARTED_AGAIN, mend_of, reason_in_words
+from mimic.cluster.states import GOING_ON, STARTED_AGAIN, WAITING, mend_of, reason_in_words
 from mimic.cluster.unnoticed import unnoticed
 
 
@@ -182,7 +182,7 @@ def look(
         notes.append(f"what ended how is snakemake's word; node-hours can't be told: {error}")
     if site is not None and not site.whole_nodes:
         notes.append("node-hours are counted as if each job had its nodes to itself")
-    running = [job for job in queued if job.state != "PENDING"]
+    running = [job for job in queued if job.state not in WAITING]
     ended = _ended(invocation, rows or (), {job.job for job in queued})
     if (who := submitting(folder)) is not None:
         notes += unnoticed(invocation, ended)
@@ -197,7 +197,7 @@ def look(
             rule: (invocation.finished.get(rule, 0), count)
             for rule, count in invocation.total.items()
         },
-        pending=tuple(_pending(job) for job in queued if job.state == "PENDING"),
+        pending=tuple(_pending(job) for job in queued if job.state in WAITING),
         running=tuple(_running(job, invocation, rows or ()) for job in running),
         failed=(
             *(_failed(row, invocation, folder, site) for row in bad if row not in retried),
