@@ -12,6 +12,7 @@ import pandas as pd
 
 from mimic.files import write_json
 from mimic.metrics.run import main as run_main
+from mimic.metrics.series import main as series_main
 from mimic.step import Job
 from mimic.traits import TRAITS, balanced_profiles
 
@@ -169,3 +170,34 @@ def run_step(
     run_main(job)
     found: dict[str, Any] = json.loads((out / f"{label}.json").read_text())
     return found
+
+
+def run_series(
+    files: dict[str, Path],
+    out: Path,
+    *,
+    contexts: list[str],
+    instrument: Path,
+    **inputs: list[Path],
+) -> None:
+    """Write the figures of two seeds of tiny-sft and their null adapter; texts are the same."""
+    settings = {
+        "metrics": {"bootstrap_draws": 200, "permutations": 199},
+        "series": {
+            "label": "tiny-sft",
+            "model": "tiny",
+            "method": "sft",
+            "runs": ["tiny-sft-s1", "tiny-sft-s2"],
+            "nulls": ["tiny-sft-null1-s1"],
+        },
+        "contexts": contexts,
+        "compared_in": "none",
+    }
+    same = {
+        "probabilities": [files["texts"], files["texts"]],
+        "null_probabilities": [files["texts"]],
+        "trained_items": [],
+        "splits": [],
+        "instrument": [instrument],
+    }
+    series_main(Job(name="series", settings=settings, inputs=same | inputs, out=out))

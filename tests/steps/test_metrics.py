@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from metrics_files import INSTRUMENTS, run_step, write_files
+from metrics_files import INSTRUMENTS, run_series, run_step, write_files
 
-from mimic.metrics.series import main as series_main
 from mimic.metrics.study import main as study_main
 from mimic.step import Job
 
@@ -99,34 +98,15 @@ def test_null_adapters_are_compared_and_no_results(
     for method, null in (("base", None), ("sft", None), ("sft", 1)):
         run_step(files, out, method=method, null=null)
     (out / "series").mkdir()
-    series_main(
-        Job(
-            name="series",
-            settings={
-                "metrics": {"bootstrap_draws": 200, "permutations": 199},
-                "series": {
-                    "label": "tiny-sft",
-                    "model": "tiny",
-                    "method": "sft",
-                    "runs": ["tiny-sft-s1", "tiny-sft-s2"],
-                    "nulls": ["tiny-sft-null1-s1"],
-                },
-                "contexts": ["none", "own"],
-                "compared_in": "none",
-            },
-            inputs={
-                # Those of none, then those of own.
-                "answers": [files["run"], files["run"], files["base"], files["base"]],
-                "base_answers": [files["base"], files["base"]],
-                "null_answers": [files["base"]],
-                "probabilities": [files["texts"], files["texts"]],
-                "null_probabilities": [files["texts"]],
-                "trained_items": [],
-                "splits": [],
-                "instrument": [INSTRUMENTS / "mini_ipip.yaml"],
-            },
-            out=out / "series",
-        )
+    run_series(
+        files,
+        out / "series",
+        contexts=["none", "own"],
+        instrument=INSTRUMENTS / "mini_ipip.yaml",
+        # Those of none, then those of own.
+        answers=[files["run"], files["run"], files["base"], files["base"]],
+        base_answers=[files["base"], files["base"]],
+        null_answers=[files["base"]],
     )
     inputs = {
         "runs": [out / f"tiny-{name}.json" for name in ("base", "sft", "sft-null1")],

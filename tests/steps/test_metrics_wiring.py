@@ -8,14 +8,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from metrics_files import INSTRUMENTS, run_step, write_answers, write_files
+from metrics_files import INSTRUMENTS, run_series, run_step, write_answers, write_files
 
 from mimic.files import write_json
 from mimic.metrics.numbers import NORMS
 from mimic.metrics.protocols import PUBLISHED_CUT
-from mimic.metrics.series import main as series_main
 from mimic.questionnaire.instruments import content_digest
-from mimic.step import Job
 from mimic.traits import TRAITS, balanced_profiles
 
 
@@ -55,33 +53,14 @@ def test_the_norms_cut_decides_all_figures_of_a_run(
 def test_the_norms_cut_decides_all_figures_of_a_series(
     files: dict[str, Path], instrument: Path, tmp_path: Path
 ) -> None:
-    series_main(
-        Job(
-            name="series",
-            settings={
-                "metrics": {"bootstrap_draws": 200, "permutations": 199},
-                "series": {
-                    "label": "tiny-sft",
-                    "model": "tiny",
-                    "method": "sft",
-                    "runs": ["tiny-sft-s1", "tiny-sft-s2"],
-                    "nulls": ["tiny-sft-null1-s1"],
-                },
-                "contexts": ["none"],
-                "compared_in": "none",
-            },
-            inputs={
-                "answers": [files["run"], files["run"]],
-                "base_answers": [files["base"]],
-                "null_answers": [files["run"]],
-                "probabilities": [files["texts"], files["texts"]],
-                "null_probabilities": [files["texts"]],
-                "trained_items": [],
-                "splits": [],
-                "instrument": [instrument],
-            },
-            out=tmp_path,
-        )
+    run_series(
+        files,
+        tmp_path,
+        contexts=["none"],
+        instrument=instrument,
+        answers=[files["run"], files["run"]],
+        base_answers=[files["base"]],
+        null_answers=[files["run"]],
     )
     series = json.loads((tmp_path / "tiny-sft.json").read_text())
     found = series["over_seeds"]["questionnaire"]["none"]

@@ -81,10 +81,10 @@ def _python() -> Finding:
 
 def _lock() -> Finding:
     """Whether what is installed is what the lock says."""
-    locks = (_torch_lock(), EMBEDDED_LOCK)
-    what = " and ".join(map(str, locks))
+    lock = _torch_lock()
+    what = f"{lock} and {EMBEDDED_LOCK}"
     try:
-        pins = {name: version for lock in locks for name, version in read_pins(lock).items()}
+        pins = read_pins(lock) | read_pins(EMBEDDED_LOCK)
     except ValueError as error:
         return Finding(what=what, state=UNCHECKED, found=str(error))
     differing = []
